@@ -1,0 +1,43 @@
+-- The first Lua that runs: takes the host's functions, hides every trace of Python,
+-- and gives the engine's own modules a `require` of their own.
+--
+-- The real _G belongs to the engine. Cells never see it: sandbox.lua builds their environment.
+-- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
+-- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
+
+local source_of, send, receive, write, stopping, now = ...
+
+python = nil
+package.loaded.python = nil
+
+local loaded = {}
+local internal_require
+
+-- Lua closures around the host's callables: cells may hold these, never the userdata inside.
+loaded.host = {
+  send = function(frame) send(frame) end,
+  receive = function(timeout) return receive(timeout) end,
+  write = function(stream, cell, text) write(stream, cell, text) end,
+  stopping = function() return stopping() end,
+  now = function() return now() end,
+}
+
+internal_require = function(name)
+  local module = loaded[name]
+  if module == nil then
+    local source = source_of(name)
+    if source == nil then
+      error("the engine has no Lua module '" .. tostring(name) .. "'", 2)
+    end
+    module = assert(load(source, "=[llmspell " .. name .. "]", "t"))(name)
+    if module == nil then module = true end
+    loaded[name] = module
+  end
+  return module
+end
+
+require = internal_require
+
+return function(module, name, ...)
+  return internal_require(module)[name](...)
+end

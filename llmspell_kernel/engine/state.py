@@ -1,0 +1,100 @@
+"""The Lua state: the one place that touches lupa.
+
+Only strings, numbers and booleans cross between Python and Lua. Lua sees no
+Python object: ``boot.lua`` wraps the host's functions in Lua closures before
+any other Lua runs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol, TypeAlias
+
+import lupa.lua54 as lua54
+
+Scalar: TypeAlias = bytes | int | float | bool | None
+
+LUA_PACKAGE = "llmspell_kernel.engine.lua"
+
+
+class Host(Protocol):
+    """What the engine's Lua may ask of the process around it."""
+
+    def send(self, frame: bytes) -> None:
+        """Write one encoded frame to the kernel process, after pending output."""
+        ...
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        """Wait for one frame, at most `timeout` seconds (None: for ever); None on timeout or stop."""
+        ...
+
+    def write(self, stream: int, cell: int, text: bytes) -> None:
+        """Append to a cell's buffered output; stream 1 is stdout, 2 is stderr."""
+        ...
+
+    def stopping(self) -> bytes | None:
+        """Why the running turn must stop (``interrupt``, ``time`` …), or None."""
+        ...
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+
+@cache
+def lua_source(name: str) -> bytes | None:
+    """Return the source of the engine's own Lua module `name`, or None if there is none.
+
+    ``codec`` is ``lua/codec.lua``; ``lib.promise`` is ``lua/lib/promise.lua``.
+    """
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return None
+    file = resources.files(LUA_PACKAGE).joinpath(*parts[:-1], f"{parts[-1]}.lua")
+    return file.read_bytes() if file.is_file() else None
+
+
+class LuaState:
+    """One Lua 5.4 state with the engine's own modules loaded lazily by ``require``."""
+
+    def __init__(self, host: Host, *, memory_limit: int = 0) -> None:
+        """Create the state.
+
+        Args:
+            host: the process around it.
+            memory_limit: bytes that Lua may allocate; 0 is no limit.
+        """
+        self._runtime: Any = lua54.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            max_memory=memory_limit or None,
+        )
+        self._load: Any = self._runtime.eval(
+            b"function(name, source, ...) return assert(load(source, name, 't'))(...) end"
+        )
+        self._entry: Any = self._load(
+            b"=[llmspell boot]",
+            lua_source("boot"),
+            lambda name: lua_source(name.decode()),
+            host.send,
+            host.receive,
+            host.write,
+            host.stopping,
+            host.now,
+        )
+
+    def call(self, module: str, function: str, *arguments: Scalar) -> Any:
+        """Call `function` of the engine's Lua module `module`; returns its scalar results."""
+        return self._entry(module.encode(), function.encode(), *arguments)
+
+    def run(self, source: str, *arguments: Scalar) -> Any:
+        """Run `source` in the engine's own environment (never a cell's); returns its scalar results."""
+        return self._load(b"=[llmspell run]", source.encode(), *arguments)
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes that Lua holds now."""
+        return self._runtime.get_memory_used() or 0

@@ -1,0 +1,3 @@
+"""Fixtures that every part of the tests shares."""
+
+from __future__ import annotations

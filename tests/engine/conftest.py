@@ -1,0 +1,53 @@
+"""A Lua state without a process around it, for the specs of the engine's own Lua."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+import pytest
+
+from llmspell_kernel.engine.state import LuaState
+
+
+class FakeHost:
+    """Records what Lua sends; answers `receive` from a queue."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.incoming: deque[bytes] = deque()
+        self.written: list[tuple[int, int, bytes]] = []
+        self.stop: bytes | None = None
+
+    def send(self, frame: bytes) -> None:
+        self.sent.append(frame)
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        return self.incoming.popleft() if self.incoming else None
+
+    def write(self, stream: int, cell: int, text: bytes) -> None:
+        self.written.append((stream, cell, text))
+
+    def stopping(self) -> bytes | None:
+        return self.stop
+
+    def now(self) -> float:
+        return time.monotonic()
+
+
+class LuaHarness:
+    """Runs Lua in the engine's own environment, where `require` gives its modules."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.state = LuaState(self.host)
+
+    def run(self, source: str, *arguments: Any) -> Any:
+        """Run `source` with `arguments` as its varargs; returns what it returns."""
+        return self.state.run(source, *arguments)
+
+
+@pytest.fixture
+def lua() -> LuaHarness:
+    return LuaHarness()
