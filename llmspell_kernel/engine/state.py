@@ -21,12 +21,19 @@ LUA_PACKAGE = "llmspell_kernel.engine.lua"
 class Host(Protocol):
     """What the engine's Lua may ask of the process around it."""
 
-    def send(self, frame: bytes) -> None:
-        """Write one encoded frame to the kernel process, after pending output."""
+    def send(self, kind: bytes, *fields: Scalar) -> None:
+        """Send the frame `kind` (its tag in ``wire.py``) to the kernel process, after pending output."""
         ...
 
-    def receive(self, timeout: float | None) -> bytes | None:
-        """Wait for one frame, at most `timeout` seconds (None: for ever); None on timeout or stop."""
+    def receive(self, timeout: float | None) -> tuple[Scalar, ...] | None:
+        """Wait for one frame, at most `timeout` seconds (None: for ever).
+
+        Returns its tag and fields (values still encoded), or None on timeout or when the turn must stop.
+        """
+        ...
+
+    def shelter(self, on: bool) -> None:
+        """While on, a stop waits for the scheduler to ask `stopping` and does not break into its code."""
         ...
 
     def write(self, stream: int, cell: int, text: bytes) -> None:
@@ -55,6 +62,15 @@ def lua_source(name: str) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
+def preload_sources() -> None:
+    """Read every one of the engine's own Lua modules, before files are out of reach."""
+    root = resources.files(LUA_PACKAGE)
+    for folder, prefix in ((root, ""), (root / "lib", "lib.")):
+        for file in folder.iterdir():
+            if file.name.endswith(".lua"):
+                lua_source(prefix + file.name.removesuffix(".lua"))
+
+
 class LuaState:
     """One Lua 5.4 state with the engine's own modules loaded lazily by ``require``."""
 
@@ -81,6 +97,7 @@ class LuaState:
             lambda name: lua_source(name.decode()),
             host.send,
             host.receive,
+            host.shelter,
             host.write,
             host.stopping,
             host.now,

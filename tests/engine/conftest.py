@@ -15,16 +15,21 @@ class FakeHost:
     """Records what Lua sends; answers `receive` from a queue."""
 
     def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.incoming: deque[bytes] = deque()
+        self.sent: list[tuple[Any, ...]] = []
+        self.incoming: deque[tuple[Any, ...]] = deque()
         self.written: list[tuple[int, int, bytes]] = []
         self.stop: bytes | None = None
 
-    def send(self, frame: bytes) -> None:
-        self.sent.append(frame)
+    def send(self, kind: bytes, *fields: Any) -> None:
+        self.sent.append((kind, *fields))
 
-    def receive(self, timeout: float | None) -> bytes | None:
+    def receive(self, timeout: float | None) -> tuple[Any, ...] | None:
+        if not self.incoming and timeout:
+            time.sleep(timeout)
         return self.incoming.popleft() if self.incoming else None
+
+    def shelter(self, on: bool) -> None:
+        pass
 
     def write(self, stream: int, cell: int, text: bytes) -> None:
         self.written.append((stream, cell, text))

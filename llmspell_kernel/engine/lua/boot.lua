@@ -5,7 +5,7 @@
 -- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
 -- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
 
-local source_of, send, receive, write, stopping, now = ...
+local source_of, send, receive, shelter, write, stopping, now = ...
 
 python = nil
 package.loaded.python = nil
@@ -15,8 +15,9 @@ local internal_require
 
 -- Lua closures around the host's callables: cells may hold these, never the userdata inside.
 loaded.host = {
-  send = function(frame) send(frame) end,
+  send = function(kind, ...) send(kind, ...) end,
   receive = function(timeout) return receive(timeout) end,
+  shelter = function(on) shelter(on) end,
   write = function(stream, cell, text) write(stream, cell, text) end,
   stopping = function() return stopping() end,
   now = function() return now() end,

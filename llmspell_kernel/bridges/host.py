@@ -1,0 +1,34 @@
+"""What the engine's own Lua asks of the notebook: input, displays, clearing."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.registry import Host, current_call
+
+
+class HostBridge(Bridge):
+    """Internal: `io.read`, `input`, `display` and `clear_output` end here."""
+
+    module: ClassVar[str] = "host"
+    internal: ClassVar[bool] = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @export()
+    async def input(self, prompt: str, password: bool) -> str:
+        """Ask the person at the notebook for a line."""
+        return await current_call.get().surface.ask(prompt, password)
+
+    @export()
+    async def display(self, kind: str, shown: dict[str, Any], display_id: str, update: bool) -> None:
+        """Show a snapshot or a MIME bundle (`kind`) in the cell, under `display_id`."""
+        data = render_result([snapshot_of(shown)]) if kind == "snapshot" else mime_bundle_of(shown)
+        current_call.get().surface.display(data, {}, display_id, update)
+
+    @export()
+    async def clear(self, wait: bool) -> None:
+        """Clear the cell's output."""
+        current_call.get().surface.clear(wait)

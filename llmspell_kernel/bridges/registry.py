@@ -1,0 +1,146 @@
+"""The bridges of one session: loading, declarations for the engine, and dispatch of calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+from llmspell_kernel.bridges.declaration import Bridge, Export
+from llmspell_kernel.errors import BadArgument, SpellError
+
+if TYPE_CHECKING:
+    from llmspell_kernel.config import Settings
+
+ENTRY_POINTS = "llmspell.bridges"
+_log = logging.getLogger("llmspell")
+
+
+class Surface(Protocol):
+    """Where a bridge call shows things and asks: the cell that made the call."""
+
+    def stream(self, name: str, text: str) -> None:
+        """Write to the cell's stdout or stderr."""
+        ...
+
+    def display(self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool) -> None:
+        """Show a MIME bundle, or update the one shown under `display_id`."""
+        ...
+
+    def clear(self, wait: bool) -> None:
+        """Clear the cell's output; with `wait`, when the next output comes."""
+        ...
+
+    async def ask(self, prompt: str, password: bool) -> str:
+        """Ask the person; raises `SpellError` where nobody can answer."""
+        ...
+
+
+class Host(Protocol):
+    """The session, as bridges see it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The session's settings."""
+        ...
+
+    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
+        """Call a Lua function that Lua passed out; returns its results, raises `SpellError` if it raised."""
+        ...
+
+    def forget(self, callbacks: list[int]) -> None:
+        """Tell Lua that these functions are no longer held."""
+        ...
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """The call that is running in this asyncio task."""
+
+    cell: int
+    surface: Surface
+
+
+current_call: ContextVar[CallContext] = ContextVar("current_call")
+
+
+class Results(tuple[Any, ...]):
+    """Several results of one call; a method that returns anything else has one result."""
+
+
+def installed_bridges() -> list[type[Bridge]]:
+    """Return every bridge class that an installed package offers; one that does not load is logged and left out."""
+    found: list[type[Bridge]] = []
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        try:
+            found.append(point.load())
+        except Exception:
+            _log.exception("the bridge '%s' (%s) does not load", point.name, point.value)
+    return found
+
+
+class Registry:
+    """The bridges of one session."""
+
+    def __init__(self, host: Host, classes: list[type[Bridge]]) -> None:
+        self._bridges: dict[str, Bridge] = {}
+        self._exports: dict[str, dict[str, Export]] = {}
+        for cls in classes:
+            factory: Callable[[Host], Bridge] = cls  # type of a subclass's own constructor
+            self._bridges[cls.module] = factory(host)
+            self._exports[cls.module] = {export.name: export for export in cls.exports()}
+
+    def declarations(self) -> list[dict[str, Any]]:
+        """What ``bridge.lua`` needs to make the module tables."""
+        return [
+            {
+                "name": name,
+                "aliases": list(bridge.aliases),
+                "functions": list(self._exports[name]),
+                "lua": bridge.lua_part,
+            }
+            for name, bridge in self._bridges.items()
+            if not bridge.internal
+        ]
+
+    def exports(self) -> list[Export]:
+        """Every declared function a spell may call."""
+        return [
+            export
+            for name, bridge in self._bridges.items()
+            if not bridge.internal
+            for export in self._exports[name].values()
+        ]
+
+    async def call(self, module: str, function: str, given: list[Any]) -> list[Any]:
+        """Run one bridge call; returns its results.
+
+        Raises:
+            SpellError: what Lua is told, by raising or as ``nil, err``.
+        """
+        export = self._exports.get(module, {}).get(function)
+        if export is None:
+            raise BadArgument(f"there is no function '{module}.{function}'")
+        method = getattr(self._bridges[module], export.attribute)
+        try:
+            result = await method(*export.bind(given))
+        except SpellError:
+            raise
+        except Exception as error:
+            _log.exception("%s failed inside", export.qualified)
+            raise SpellError(
+                f"{export.qualified} failed inside the kernel ({type(error).__name__}); its log has the details",
+                code="internal",
+            ) from error
+        return list(result) if isinstance(result, Results) else [result]
+
+    async def close(self) -> None:
+        """Close every bridge; a fault in one does not keep the others open."""
+        for name, bridge in self._bridges.items():
+            try:
+                await bridge.close()
+            except Exception:
+                _log.exception("closing the bridge '%s' failed", name)

@@ -1,0 +1,303 @@
+"""The kernel process's side of an engine: send frames, await answers, keep checkpoints, recover."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import Any, Protocol
+
+import msgspec
+
+from llmspell_kernel.engine import values, wire
+from llmspell_kernel.engine.process import Endpoint, EngineOptions, launch
+from llmspell_kernel.errors import EngineDied, EngineError, ProtocolError
+
+_NO_VALUE = msgspec.Raw(b"\xc0")
+
+
+class EngineListener(Protocol):
+    """Who hears what an engine does of its own accord."""
+
+    def on_output(self, frame: wire.Output) -> None:
+        """A cell wrote text."""
+        ...
+
+    def on_call(self, frame: wire.Call) -> None:
+        """Lua calls a bridge."""
+        ...
+
+    def on_cancel(self, frame: wire.Cancel) -> None:
+        """Lua no longer waits for a call."""
+        ...
+
+    def on_release(self, frame: wire.Release) -> None:
+        """Lua has collected handles."""
+        ...
+
+    def on_died(self, error: EngineDied) -> None:
+        """The engine is gone; what waited for it was told already."""
+        ...
+
+
+class _Link(asyncio.Protocol):
+    """Frames over one data socket."""
+
+    def __init__(self, client: EngineClient) -> None:
+        self._client = client
+        self._buffer = wire.FrameBuffer()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._buffer.feed(data):
+                self._client.receive(self, wire.decode_outbound(body))
+        except ProtocolError as error:
+            self._client.lost(self, str(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._client.lost(self, str(exc) if exc else "")
+
+
+class EngineClient:
+    """One engine and its sleeping copies. Belongs to the event loop that `start` ran in."""
+
+    def __init__(self, listener: EngineListener, options: EngineOptions) -> None:
+        self._listener = listener
+        self._options = options
+        self._endpoint: Endpoint | None = None
+        self._transport: asyncio.Transport | None = None
+        self._link: _Link | None = None
+        self._ready: asyncio.Future[wire.Ready] | None = None
+        self._done: dict[int, asyncio.Future[wire.Done]] = {}
+        self._replies: dict[int, asyncio.Future[Any]] = {}
+        self._returns: dict[int, asyncio.Future[Any]] = {}
+        self._next_id = 0
+        self._checkpoints: dict[int, asyncio.Future[Endpoint]] = {}
+        self._orphans: set[int] = set()
+        self.info: wire.Ready | None = None
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def alive(self) -> bool:
+        """Whether an engine is connected."""
+        return self._link is not None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the engine, 0 if there is none."""
+        return self._endpoint.pid if self._endpoint else 0
+
+    async def start(self, endpoint: Endpoint | None = None) -> wire.Ready:
+        """Attach to `endpoint` (already launched), or launch an engine; returns when it is ready.
+
+        Raises:
+            EngineDied: it ended before it was ready.
+        """
+        return await self._attach(endpoint or launch(self._options))
+
+    async def _attach(self, endpoint: Endpoint, *, wake: bool = False) -> wire.Ready:
+        loop = asyncio.get_running_loop()
+        self._endpoint = endpoint
+        self._ready = loop.create_future()
+        link = self._link = _Link(self)
+        endpoint.data.setblocking(False)
+        endpoint.control.setblocking(False)
+        self._transport, _ = await loop.create_connection(lambda: link, sock=endpoint.data)
+        loop.add_reader(endpoint.control.fileno(), self._on_control, endpoint.control)
+        if wake:
+            self.send(wire.Wake())
+        self.info = await self._ready
+        return self.info
+
+    async def recover(self, copy: Endpoint) -> wire.Ready:
+        """Make the sleeping `copy` the engine; the one before it is killed."""
+        self.kill()
+        await self._detach()
+        return await self._attach(copy, wake=True)
+
+    async def close(self) -> None:
+        """Let the engine end and wait for it."""
+        self.kill()
+        await self._detach()
+
+    async def _detach(self) -> None:
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is None:
+            return
+        self._fail_waiting("the engine was replaced")
+        self._link = None
+        asyncio.get_running_loop().remove_reader(endpoint.control.fileno())
+        if self._transport is not None:
+            self._transport.abort()
+        endpoint.close()
+        await asyncio.to_thread(_reap, endpoint)
+        self._reap_orphans()
+
+    def kill(self) -> None:
+        """End the engine at once, whatever it does."""
+        if self._endpoint is not None:
+            try:
+                os.kill(self._endpoint.pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+            except OSError:
+                pass  # it is gone already
+
+    def lost(self, link: _Link, why: str) -> None:
+        """React to the end of `link`: its engine died or spoke nonsense."""
+        if link is not self._link:
+            return
+        self._link = None
+        self.kill()
+        if self._endpoint is not None:
+            asyncio.get_running_loop().remove_reader(self._endpoint.control.fileno())
+        error = self._fail_waiting(why)
+        self._listener.on_died(error)
+
+    def _fail_waiting(self, why: str) -> EngineDied:
+        error = EngineDied(why or "the engine process ended")
+        waiting: list[asyncio.Future[Any]] = [
+            *self._done.values(),
+            *self._replies.values(),
+            *self._returns.values(),
+            *self._checkpoints.values(),
+        ]
+        if self._ready is not None:
+            waiting.append(self._ready)
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # some nobody awaits
+        for table in (self._done, self._replies, self._returns, self._checkpoints):
+            table.clear()
+        return error
+
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, frame: wire.Frame) -> None:
+        """Send one frame; raises `EngineDied` if there is no engine."""
+        if self._link is None or self._transport is None:
+            raise EngineDied("the engine is not running")
+        self._transport.write(wire.encode(frame))
+
+    def receive(self, link: _Link, frame: wire.Outbound) -> None:
+        """Take one frame from the engine behind `link`."""
+        if link is not self._link:
+            return
+        match frame:
+            case wire.Output():
+                self._listener.on_output(frame)
+            case wire.Call():
+                self._listener.on_call(frame)
+            case wire.Cancel():
+                self._listener.on_cancel(frame)
+            case wire.Release():
+                self._listener.on_release(frame)
+            case wire.Done():
+                _resolve(self._done, frame.cell, frame)
+            case wire.Reply():
+                _resolve_value(self._replies, frame.query, frame.ok, frame.value)
+            case wire.Returned():
+                _resolve_value(self._returns, frame.invocation, frame.ok, frame.value)
+            case wire.Ready():
+                if self._ready is not None and not self._ready.done():
+                    self._ready.set_result(frame)
+
+    async def execute(self, cell: int, name: str, code: bytes, mode: str) -> wire.Done:
+        """Run a cell; raises `EngineDied` if the engine ends in the middle."""
+        future = self._done[cell] = asyncio.get_running_loop().create_future()
+        self.send(wire.Execute(cell, name, code, mode))
+        return await future
+
+    async def query(self, module: str, function: str, *arguments: Any) -> Any:
+        """Ask one of the engine's own Lua modules; only while no cell runs."""
+        self._next_id += 1
+        future = self._replies[self._next_id] = asyncio.get_running_loop().create_future()
+        self.send(wire.Query(self._next_id, module, function, values.encode_raw(list(arguments))))
+        return await future
+
+    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
+        """Call a Lua function by its callback id; returns its results.
+
+        Raises:
+            EngineError: it raised in Lua; ``details`` holds the failure map.
+        """
+        self._next_id += 1
+        future = self._returns[self._next_id] = asyncio.get_running_loop().create_future()
+        self.send(wire.Invoke(self._next_id, callback, values.encode_raw(list(arguments))))
+        return await future
+
+    # ── control ──────────────────────────────────────────────────────────────────────────────────
+
+    def stop(self, cell: int, reason: wire.StopReason) -> None:
+        """Ask the running cell to stop softly."""
+        if self._endpoint is not None:
+            try:
+                self._endpoint.control.send(wire.STOP.pack(cell, reason))
+            except OSError:
+                pass  # it died: whoever awaits the cell hears that
+
+    async def checkpoint(self) -> Endpoint:
+        """Have the engine fork a sleeping copy of itself; returns the copy's sockets."""
+        self._next_id += 1
+        future = self._checkpoints[self._next_id] = asyncio.get_running_loop().create_future()
+        self.send(wire.Checkpoint(self._next_id))
+        return await future
+
+    def release(self, copy: Endpoint) -> None:
+        """Let a sleeping copy go."""
+        copy.close()
+        self._orphans.add(copy.pid)
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        for pid in list(self._orphans):
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    self._orphans.discard(pid)
+            except ChildProcessError:
+                self._orphans.discard(pid)  # its parent, a living engine, reaps it
+
+    def _on_control(self, control: socket.socket) -> None:
+        try:
+            record, fds, _, _ = socket.recv_fds(control, wire.CHECKPOINT.size, 2)
+        except OSError:
+            return
+        if len(record) < wire.CHECKPOINT.size or len(fds) != 2:
+            asyncio.get_running_loop().remove_reader(control.fileno())
+            return
+        number, pid = wire.CHECKPOINT.unpack(record)
+        copy = Endpoint(socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1]), pid)
+        future = self._checkpoints.pop(number, None)
+        if future is None or future.done():
+            copy.close()
+        else:
+            future.set_result(copy)
+
+
+def _resolve(table: dict[int, asyncio.Future[Any]], key: int, value: Any) -> None:
+    future = table.pop(key, None)
+    if future is not None and not future.done():
+        future.set_result(value)
+
+
+def _resolve_value(table: dict[int, asyncio.Future[Any]], key: int, ok: bool, raw: msgspec.Raw) -> None:
+    future = table.pop(key, None)
+    if future is None or future.done():
+        return
+    value = values.decode(bytes(raw))
+    if ok:
+        future.set_result(value)
+    else:
+        message = value.get("message", "") if isinstance(value, dict) else str(value)
+        future.set_exception(EngineError(str(message), details={"failure": value}))
+
+
+def _reap(endpoint: Endpoint) -> None:
+    if endpoint.process is not None:
+        endpoint.process.wait()
+        return
+    try:
+        os.waitpid(endpoint.pid, 0)
+    except ChildProcessError:
+        pass  # not ours to reap: where there is no subreaper, init does it

@@ -1,0 +1,80 @@
+-- Module tables made from the bridges' declarations: each function sends a call to the kernel process.
+-- A module is a read-only proxy that is filled when it is first touched.
+
+local scheduler = require("scheduler")
+
+local B = {}
+
+local unpack = table.unpack
+
+-- An error of the world, as `nil, err` gives it: fields to read, and its message as a string.
+local world_error = { __name = "error" }
+world_error.__index = world_error
+world_error.__tostring = function(err) return err.message end
+
+function B.world_error(fields)
+  return setmetatable(fields, world_error)
+end
+
+local function failed(value)
+  if value.raise then
+    -- a plain misuse is a message with the caller's position; anything richer is an error object
+    if value.code == nil then error(value.message, 3) end
+    error(B.world_error(value), 0)
+  end
+  return nil, B.world_error(value)
+end
+
+-- The Lua function for one declared bridge function.
+function B.bind(module, name)
+  return function(...)
+    local ok, value = scheduler.call(module, name, ...)
+    if ok then return unpack(value, 1, value.n) end
+    return failed(value)
+  end
+end
+
+local function fill(declaration)
+  local members
+  if declaration.lua then
+    members = require(declaration.lua)
+    if type(members) == "function" then members = members(declaration) end
+  else
+    members = {}
+  end
+  for _, name in ipairs(declaration.functions or {}) do
+    if rawget(members, name) == nil then members[name] = B.bind(declaration.name, name) end
+  end
+  return members
+end
+
+-- A read-only table that loads its members on first use.
+function B.proxy(declaration)
+  local name = declaration.name
+  local members
+  local meta = { __name = "module " .. name, __metatable = false }
+  local function load_members()
+    members = members or fill(declaration)
+    meta.__index = members
+    return members
+  end
+  meta.__index = function(_, key) return load_members()[key] end
+  meta.__newindex = function(_, key)
+    error("module '" .. name .. "' is read-only: cannot set '" .. tostring(key) .. "'; make a table of your own", 2)
+  end
+  meta.__pairs = function()
+    local copy = {}
+    for key, value in next, load_members() do copy[key] = value end
+    return next, copy, nil
+  end
+  meta.__tostring = function() return "module: " .. name end
+  local call = declaration.call
+  if call then meta.__call = function(_, ...) return load_members()[call](...) end end
+  B.members[name] = load_members
+  return setmetatable({}, meta)
+end
+
+-- Module name → function that gives its members, for introspection.
+B.members = {}
+
+return B

@@ -1,0 +1,106 @@
+-- What the worker calls: configure, execute, event, tick, query. Everything that a cell can reach is wired here.
+
+local host = require("host")
+local codec = require("codec")
+local scheduler = require("scheduler")
+local sandbox = require("sandbox")
+local bridge = require("bridge")
+local cell = require("cell")
+local failure = require("failure")
+local snapshot = require("snapshot")
+
+local M = {}
+
+local env = sandbox.build()
+local cells
+local loaded = {} -- what `require` has given to cells
+
+-- The addresses of the main state and of the coroutine that new ones are created from (interrupt.py).
+function M.addresses()
+  local function address(thread) return tonumber(string.format("%p", thread)) end
+  return address((coroutine.running())), address(scheduler.seed)
+end
+
+local function sandbox_require(name)
+  if type(name) ~= "string" then
+    error("bad argument #1 to 'require' (string expected, got " .. (name == nil and "no value" or type(name)) .. ")", 2)
+  end
+  local module = loaded[name]
+  if module ~= nil then return module end
+  error("module '" .. name .. "' not found: no such module here; `help()` lists those there are", 2)
+end
+
+function M.configure(options)
+  options = codec.decode(options)
+  cells = cell.new(env, { session_locals = options.session_locals })
+  for name, members in next, sandbox.libraries do loaded[name] = members end
+  loaded._G = env
+  for _, declaration in ipairs(options.modules) do
+    local module = bridge.proxy(declaration)
+    loaded[declaration.name] = module
+    if not declaration.require_only then env[declaration.name] = module end
+    for _, alias in ipairs(declaration.aliases or {}) do
+      loaded[alias] = module
+      env[alias] = module
+    end
+  end
+  env.require = sandbox_require
+  for name, fn in next, require("globals")(options) do env[name] = fn end
+end
+
+-- Values to show: kept short of everything hostile by snapshot.lua, inside the limits of the turn.
+local function run(fn, mode)
+  local results = table.pack(fn())
+  return codec.encode(snapshot.take_all(results, mode))
+end
+
+local function execute(name, code, mode)
+  local fn, problem = cells:compile(code, name, mode)
+  if not fn then return "failed", codec.encode(problem) end
+  local ok, value = xpcall(run, failure.handler, fn, mode)
+  if sandbox.exiting then
+    local exit_code = sandbox.exit_code
+    sandbox.exiting = false
+    if exit_code == 0 then return "ok", codec.encode(codec.array({})) end
+    return "failed", codec.encode({ ename = "Exit", message = "exit code " .. tostring(exit_code), frames = codec.array({}) })
+  end
+  if ok then return "ok", value end
+  return "failed", codec.encode(value)
+end
+
+function M.execute(id, name, code, mode)
+  scheduler.begin_cell(id)
+  for _, restored in ipairs(sandbox.restore()) do
+    host.write(2, id, "note: " .. restored .. " is Lua's own again; a cell's changes to it end with the cell\n")
+  end
+  local ok, status, value = pcall(execute, name, code, mode)
+  if not ok then
+    -- a stop that came outside the protected call, or a fault of ours: the message is all there is
+    value = codec.encode({ ename = "LuaError", message = tostring(status), frames = codec.array({}) })
+    status = "failed"
+  end
+  if host.stopping() then status = "stopped" end
+  local drained, deadline = pcall(scheduler.drain, 10000)
+  return status, value, math.floor(collectgarbage("count") * 1024), drained and deadline or nil
+end
+
+function M.event(...)
+  local ok, deadline = pcall(scheduler.event, ...)
+  return ok and deadline or nil
+end
+
+function M.tick()
+  local ok, deadline = pcall(scheduler.drain)
+  return ok and deadline or nil
+end
+
+-- Ask a module of the engine itself; never runs user code.
+function M.query(module, name, arguments)
+  local ok, value = pcall(function()
+    return codec.encode((require(module)[name](M.context, table.unpack(codec.decode(arguments)))))
+  end)
+  if ok then return true, value end
+  return false, codec.encode(tostring(value))
+end
+
+return M

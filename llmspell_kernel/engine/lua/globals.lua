@@ -1,0 +1,57 @@
+-- Globals that only a notebook has: displays, clearing, asking.
+
+local scheduler = require("scheduler")
+local snapshot = require("snapshot")
+local input = require("input")
+
+local handle_meta = { __name = "display", __metatable = false }
+local handle_ids = setmetatable({}, { __mode = "k" })
+
+local function show(value, id, update)
+  local bundle = snapshot.mime_bundle(value)
+  if bundle then
+    scheduler.post("host", "display", "bundle", bundle, id, update)
+  else
+    scheduler.post("host", "display", "snapshot", snapshot.take(value), id, update)
+  end
+end
+
+local methods = {}
+
+-- Replace what this display shows.
+function methods.update(handle, value)
+  local id = handle_ids[handle]
+  if not id then error("call update with a colon: handle:update(value)", 2) end
+  show(value, id, true)
+  return handle
+end
+
+handle_meta.__index = function(_, key) return methods[key] end
+handle_meta.__newindex = function() error("a display handle is read-only; use handle:update(value)", 2) end
+handle_meta.__tostring = function(handle) return "display: " .. handle_ids[handle] end
+
+return function(options)
+  local G = {}
+  local shown = 0
+
+  function G.display(...)
+    local handle
+    for index = 1, math.max(1, select("#", ...)) do
+      shown = shown + 1
+      handle = setmetatable({}, handle_meta)
+      handle_ids[handle] = options.token .. "-" .. shown
+      show((select(index, ...)), handle_ids[handle], false)
+    end
+    return handle
+  end
+
+  function G.clear_output(wait)
+    scheduler.post("host", "clear", wait and true or false)
+  end
+
+  function G.input(prompt, password)
+    return input.ask(prompt == nil and "" or tostring(prompt), password and true or false)
+  end
+
+  return G
+end

@@ -1,0 +1,237 @@
+-- The environment that cells see: an allow-list of Lua, with the protected calls and coroutines that a stop passes
+-- through. Libraries are copies of the session's own, so that nothing a cell does to them reaches the engine.
+
+local host = require("host")
+local scheduler = require("scheduler")
+
+local M = {}
+
+local AWAIT, STOP = scheduler.AWAIT, scheduler.STOP
+local raw_pcall, raw_xpcall, raw_load = pcall, xpcall, load
+local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coroutine.close
+local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
+local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
+local rawget, select, type, tostring, error = rawget, select, type, tostring, error
+local stopping = host.stopping
+
+local env
+
+-- ── protected calls ────────────────────────────────────────────────────────────────────────────────
+
+local function after_pcall(ok, ...)
+  if not ok and ((...) == STOP or stopping()) then error(STOP, 0) end
+  return ok, ...
+end
+
+local function sandbox_pcall(...)
+  return after_pcall(raw_pcall(...))
+end
+
+local function sandbox_xpcall(f, handler, ...)
+  if select("#", f, handler, ...) < 2 or type(handler) ~= "function" then
+    error("bad argument #2 to 'xpcall' (function expected, got " .. (handler == nil and "no value" or type(handler)) .. ")", 2)
+  end
+  return after_pcall(raw_xpcall(f, function(err)
+    if err == STOP or stopping() then return STOP end
+    return handler(err)
+  end, ...))
+end
+
+-- ── coroutines ─────────────────────────────────────────────────────────────────────────────────────
+
+local co = {
+  isyieldable = isyieldable,
+  running = running,
+  status = status,
+  yield = raw_yield,
+}
+
+function co.create(body)
+  if type(body) ~= "function" then
+    error("bad argument #1 to 'create' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
+  end
+  return scheduler.create(body)
+end
+
+-- What a resume gave: a stop goes on up; a bridge call made inside a task waits in the scheduler, not here.
+local after_resume
+function after_resume(thread, ok, first, ...)
+  if first == AWAIT and ok then
+    if isyieldable() then return after_resume(thread, raw_resume(thread, raw_yield(AWAIT, ...))) end
+    return after_resume(thread, raw_resume(thread, scheduler.await(...)))
+  end
+  if not ok and (first == STOP or stopping()) then error(STOP, 0) end
+  return ok, first, ...
+end
+
+function co.resume(thread, ...)
+  return after_resume(thread, raw_resume(thread, ...))
+end
+
+function co.close(thread)
+  local ok, err = raw_close(thread)
+  if not ok and (err == STOP or stopping()) then error(STOP, 0) end
+  if ok then return ok end
+  return ok, err
+end
+
+function co.wrap(body)
+  if type(body) ~= "function" then
+    error("bad argument #1 to 'wrap' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
+  end
+  local thread = scheduler.create(body)
+  local function results(ok, ...)
+    if ok then return ... end
+    local err = ...
+    if status(thread) == "dead" then raw_close(thread) end
+    error(err, type(err) == "string" and 3 or 0)
+  end
+  return function(...)
+    return results(after_resume(thread, raw_resume(thread, ...)))
+  end
+end
+
+-- ── loading code ───────────────────────────────────────────────────────────────────────────────────
+
+local function sandbox_load(chunk, name, mode, ...)
+  if mode ~= nil and type(mode) ~= "string" then
+    error("bad argument #3 to 'load' (string expected, got " .. type(mode) .. ")", 2)
+  end
+  if mode == "b" then return nil, "attempt to load a binary chunk (binary chunks are not allowed here)" end
+  local target = env
+  if select("#", ...) > 0 then target = ... end
+  if type(chunk) == "function" then
+    local reader = chunk
+    chunk = function()
+      local piece = reader()
+      return piece
+    end
+  end
+  return (function(fn, err)
+    if not fn and (err == STOP or stopping()) then error(STOP, 0) end
+    return fn, err
+  end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
+end
+
+local function sandbox_setmetatable(t, meta)
+  if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
+    error("'__gc' is not available here: use <close> variables or an explicit close function", 2)
+  end
+  return raw_setmetatable(t, meta)
+end
+
+local function sandbox_getmetatable(value)
+  if type(value) == "string" then return false end
+  return raw_getmetatable(value)
+end
+
+local allowed_collect = { count = true, collect = true, step = true, isrunning = true, incremental = true, generational = true }
+local function sandbox_collectgarbage(option, ...)
+  option = option or "collect"
+  if not allowed_collect[option] then
+    error("collectgarbage('" .. tostring(option) .. "') is not available here; 'count', 'collect' and 'step' are", 2)
+  end
+  if option == "incremental" or option == "generational" then return "incremental" end
+  return collectgarbage(option, ...)
+end
+
+-- ── output and input ───────────────────────────────────────────────────────────────────────────────
+
+local write, cell_of = host.write, scheduler.cell
+local concat = table.concat
+
+local function sandbox_print(...)
+  local count = select("#", ...)
+  if count == 1 then
+    write(1, cell_of(), tostring((...)) .. "\n")
+    return
+  end
+  local parts = { ... }
+  for index = 1, count do parts[index] = tostring(parts[index]) end
+  write(1, cell_of(), concat(parts, "\t", 1, count) .. "\n")
+end
+
+local function copy(library)
+  local result = {}
+  for key, value in next, library do result[key] = value end
+  return result
+end
+
+local function os_library()
+  return {
+    time = os.time,
+    date = os.date,
+    clock = os.clock,
+    difftime = os.difftime,
+    exit = function(code, _close)
+      M.exit_code = (code == nil or code == true) and 0 or (code == false and 1) or code
+      M.exiting = true
+      error(STOP, 0)
+    end,
+    getenv = function(name)
+      if type(name) ~= "string" then
+        error("bad argument #1 to 'getenv' (string expected, got " .. (name == nil and "no value" or type(name)) .. ")", 2)
+      end
+      return M.environment and M.environment[name] or nil
+    end,
+  }
+end
+
+-- Names of standard libraries and, once `M.build` ran, their pristine members.
+local pristine = {}
+
+local function library(name, members)
+  pristine[name] = copy(members)
+  env[name] = members
+end
+
+-- A cell may replace library functions for itself; the next cell has Lua's own back. Returns the names restored.
+function M.restore()
+  local restored = {}
+  for name, members in next, pristine do
+    local live = rawget(env, name)
+    if M.libraries[name] == live then
+      for key, value in next, members do
+        if rawget(live, key) ~= value then
+          live[key] = value
+          restored[#restored + 1] = name .. "." .. key
+        end
+      end
+    end
+  end
+  table.sort(restored)
+  return restored
+end
+
+function M.build()
+  env = {}
+  M.env = env
+  M.exiting = false
+  for _, name in ipairs({
+    "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "rawlen", "rawset", "select", "tonumber",
+    "tostring", "type", "_VERSION",
+  }) do
+    env[name] = _G[name]
+  end
+  env._G = env
+  env.pcall, env.xpcall = sandbox_pcall, sandbox_xpcall
+  env.load, env.setmetatable, env.getmetatable = sandbox_load, sandbox_setmetatable, sandbox_getmetatable
+  env.collectgarbage, env.print = sandbox_collectgarbage, sandbox_print
+  local strings = copy(string)
+  strings.dump = nil
+  library("string", strings)
+  library("table", copy(table))
+  library("math", copy(math))
+  library("utf8", copy(utf8))
+  library("coroutine", copy(co))
+  library("os", os_library())
+  library("io", require("input").io_library())
+  M.libraries = {}
+  for name in next, pristine do M.libraries[name] = env[name] end
+  local meta = raw_getmetatable("")
+  meta.__index = strings
+  meta.__metatable = false
+  return env
+end
+
+return M

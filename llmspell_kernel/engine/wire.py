@@ -1,0 +1,233 @@
+"""The frames between the kernel process and an engine: the one place that knows their layout.
+
+A frame is a four-byte big-endian length and a MessagePack array ``[tag, field, …]``. Values that only Lua or only a
+bridge understands travel inside as `msgspec.Raw`, so neither end decodes what it merely passes on.
+
+Two sockets join the processes. The *data* socket carries these frames. The *control* socket carries `STOP` records to
+the engine's watchdog, which reads while Lua runs, and `CHECKPOINT` records back, each with the two sockets of a
+freshly forked copy (``SCM_RIGHTS``).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+import msgspec
+
+from llmspell_kernel.errors import ProtocolError
+
+MAX_FRAME = 1 << 30
+"""Bytes; a longer frame is a fault of the peer, never a value."""
+
+_LENGTH = struct.Struct(">I")
+STOP = struct.Struct(">QB")
+"""Control record to the engine: the cell it is meant for (0: whatever runs) and a `StopReason`."""
+CHECKPOINT = struct.Struct(">QQ")
+"""Control record from the engine: the checkpoint's number and its process id."""
+
+
+class StopReason(IntEnum):
+    """Why a running turn must end."""
+
+    INTERRUPT = 1
+    TIME = 2
+    OUTPUT = 3
+    CANCEL = 4
+
+
+class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of every frame."""
+
+
+# ── kernel process → engine ──────────────────────────────────────────────────────────────────────
+
+
+class Configure(Frame, tag="configure"):
+    """The first frame: what the cells' environment holds. `options` is a map that ``engine.lua`` reads."""
+
+    options: msgspec.Raw
+
+
+class Execute(Frame, tag="execute"):
+    """Run a cell; answered by `Done`."""
+
+    cell: int
+    name: str
+    """Chunk name that positions in messages show, such as ``cell 3``."""
+    code: bytes
+    mode: str = "cell"
+    """``cell``: session locals are kept; ``expression``: nothing is kept, values come back whole."""
+
+
+class Answer(Frame, tag="answer"):
+    """A bridge call has ended: `value` is the list of its results, or one error map."""
+
+    call: int
+    ok: bool
+    value: msgspec.Raw
+
+
+class Invoke(Frame, tag="invoke"):
+    """Call a Lua function that Lua passed out; answered by `Returned`, or by nothing if `invocation` is 0."""
+
+    invocation: int
+    callback: int
+    arguments: msgspec.Raw
+
+
+class Forget(Frame, tag="forget"):
+    """The kernel process no longer holds these callbacks."""
+
+    callbacks: list[int]
+
+
+class Query(Frame, tag="query"):
+    """Ask one of the engine's own Lua modules; answered by `Reply`. Never runs user code."""
+
+    query: int
+    module: str
+    function: str
+    arguments: msgspec.Raw
+
+
+class Checkpoint(Frame, tag="checkpoint"):
+    """Fork a sleeping copy; answered by a `CHECKPOINT` record on the control socket."""
+
+    number: int
+
+
+class Wake(Frame, tag="wake"):
+    """To a sleeping copy: you are the session now; answered by `Ready`."""
+
+
+Inbound = Configure | Execute | Answer | Invoke | Forget | Query | Checkpoint | Wake
+
+
+# ── engine → kernel process ──────────────────────────────────────────────────────────────────────
+
+
+class Ready(Frame, tag="ready"):
+    """The engine can take cells. `layers` tells how it is confined: ``name`` → ``status``."""
+
+    pid: int
+    lua: str
+    layers: dict[str, str]
+
+
+class Output(Frame, tag="output"):
+    """Text that a cell wrote: `stream` 1 is stdout, 2 is stderr."""
+
+    cell: int
+    stream: int
+    data: bytes
+
+
+class Call(Frame, tag="call"):
+    """Lua calls a bridge; answered by `Answer` unless `call` is 0."""
+
+    call: int
+    cell: int
+    module: str
+    function: str
+    arguments: msgspec.Raw
+
+
+class Cancel(Frame, tag="cancel"):
+    """Nobody in Lua waits for this call any more."""
+
+    call: int
+
+
+class Returned(Frame, tag="returned"):
+    """An `Invoke` has ended: the list of results, or one failure map."""
+
+    invocation: int
+    ok: bool
+    value: msgspec.Raw
+
+
+class Reply(Frame, tag="reply"):
+    """Answer to `Query`: a value, or a message if not `ok`."""
+
+    query: int
+    ok: bool
+    value: msgspec.Raw
+
+
+class Release(Frame, tag="release"):
+    """Lua has collected these bridge handles."""
+
+    handles: list[int]
+
+
+class Done(Frame, tag="done"):
+    """A cell has ended.
+
+    `status` is ``ok`` (`value`: list of snapshots), ``failed`` (`value`: a failure map) or ``stopped``
+    (`value`: a failure map that tells where it was stopped). `stopped` is a `StopReason` or 0.
+    """
+
+    cell: int
+    status: str
+    value: msgspec.Raw
+    stopped: int
+    memory: int
+    """Bytes that Lua holds after the cell."""
+
+
+Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done
+
+_encoder = msgspec.msgpack.Encoder()
+_inbound = msgspec.msgpack.Decoder(Inbound)
+_outbound = msgspec.msgpack.Decoder(Outbound)
+
+
+def encode(frame: Frame) -> bytes:
+    """Encode `frame` with its length before it."""
+    body = _encoder.encode(frame)
+    return _LENGTH.pack(len(body)) + body
+
+
+def decode_inbound(body: bytes | memoryview) -> Inbound:
+    """Decode a frame meant for the engine; raises `ProtocolError`."""
+    try:
+        return _inbound.decode(body)
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"the engine was sent a frame that it cannot read: {error}") from error
+
+
+def decode_outbound(body: bytes | memoryview) -> Outbound:
+    """Decode a frame that an engine sent; raises `ProtocolError`."""
+    try:
+        return _outbound.decode(body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ProtocolError(f"the engine sent a frame that cannot be read: {error}") from error
+
+
+class FrameBuffer:
+    """Incremental framing: feed bytes as they come, take whole frame bodies out."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._position = 0
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """Add `data`; yields the body of each frame that is now complete. Raises `ProtocolError`."""
+        self._data += data
+        while True:
+            available = len(self._data) - self._position
+            if available < _LENGTH.size:
+                break
+            (length,) = _LENGTH.unpack_from(self._data, self._position)
+            if length > MAX_FRAME:
+                raise ProtocolError(f"a frame claims {length} bytes; the limit is {MAX_FRAME}")
+            if available < _LENGTH.size + length:
+                break
+            start = self._position + _LENGTH.size
+            self._position = start + length
+            yield bytes(memoryview(self._data)[start : self._position])
+        if self._position:
+            del self._data[: self._position]
+            self._position = 0

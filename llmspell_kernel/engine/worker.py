@@ -1,0 +1,251 @@
+"""The engine process: one Lua state, one thread, two sockets to the kernel process.
+
+It is started with an empty environment, confines itself before the first cell, and dies with the kernel process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeAlias
+
+import lupa.lua54 as lua54
+import msgspec
+
+from llmspell_kernel.engine import checkpoint, confine, wire
+from llmspell_kernel.engine.interrupt import LuaHooks, Watchdog
+from llmspell_kernel.engine.state import LuaState, Scalar, preload_sources
+
+_RECEIVE_BYTES = 1 << 18
+_OUTPUT_PENDING_MAX = 1 << 18
+"""Bytes of output held before the writer itself must wait for the kernel process."""
+
+_NIL = msgspec.Raw(b"\xc0")
+
+_Fields: TypeAlias = tuple[Scalar, ...]
+
+
+def _text(value: Scalar) -> str:
+    assert isinstance(value, bytes)
+    return value.decode("utf-8", "replace")
+
+
+def _raw(value: Scalar) -> msgspec.Raw:
+    assert isinstance(value, bytes)
+    return msgspec.Raw(value)
+
+
+_OUTGOING: dict[bytes, Callable[..., wire.Frame]] = {
+    b"call": lambda call, cell, module, function, arguments: wire.Call(
+        call, cell, _text(module), _text(function), _raw(arguments)
+    ),
+    b"cancel": wire.Cancel,
+    b"returned": lambda invocation, ok, value: wire.Returned(invocation, ok, _raw(value)),
+    b"release": lambda *handles: wire.Release(list(handles)),
+}
+
+
+class Worker:
+    """Serves frames until the kernel process goes away."""
+
+    def __init__(self, data: socket.socket, control: socket.socket, memory_limit: int) -> None:
+        self._data = data
+        self._control = control
+        self._buffer = wire.FrameBuffer()
+        self._frames: deque[wire.Inbound] = deque()
+        self._later: deque[wire.Inbound] = deque()
+        self._output: list[tuple[int, int, bytes]] = []
+        self._output_size = 0
+        self._sending = threading.Lock()
+        self._timer: float | None = None
+        self._state = LuaState(self, memory_limit=memory_limit)
+        main, seed = self._state.call("engine", "addresses")
+        self._hooks = LuaHooks(lua54.__file__, main, seed)
+        self._watchdog = Watchdog(control, self._hooks, self.flush)
+
+    # ── what Lua asks of its host (state.Host) ───────────────────────────────────────────────────
+
+    def send(self, kind: bytes, *fields: Scalar) -> None:
+        """Send the frame `kind` after all output before it."""
+        self._send(_OUTGOING[kind](*fields))
+
+    def receive(self, timeout: float | None) -> _Fields | None:
+        """Wait for a frame that the running turn may act on; others wait for the turn's end."""
+        deadline = None if timeout is None else self.now() + timeout
+        while not self._watchdog.reason:
+            while self._frames:
+                fields = _fields_for_lua(frame := self._frames.popleft())
+                if fields is not None:
+                    return fields
+                self._later.append(frame)
+            left = None if deadline is None else max(0.0, deadline - self.now())
+            ready, _, _ = select.select([self._data, self._watchdog.woken], [], [], left)
+            if self._data in ready:
+                self._read()
+            elif not ready:
+                return None
+        self._watchdog.drain()
+        return None
+
+    def shelter(self, on: bool) -> None:
+        """See `Watchdog.shelter`."""
+        self._watchdog.shelter(on)
+
+    def write(self, stream: int, cell: int, text: bytes) -> None:
+        """Buffer output; the watchdog sends it a few times a second."""
+        self._output.append((cell, stream, text))
+        self._output_size += len(text)
+        if self._output_size > _OUTPUT_PENDING_MAX:
+            self.flush()
+
+    def stopping(self) -> bytes | None:
+        """The name of the `wire.StopReason` of this turn, or None."""
+        reason = self._watchdog.reason
+        return wire.StopReason(reason).name.lower().encode() if reason else None
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return monotonic()
+
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────
+
+    def _send(self, frame: wire.Frame) -> None:
+        self.flush()
+        with self._sending:
+            self._data.sendall(wire.encode(frame))
+
+    def flush(self) -> None:
+        """Send buffered output, neighbours of one cell and stream joined."""
+        with self._sending:
+            pending, self._output, self._output_size = self._output, [], 0
+            for cell, stream, data in _joined(pending):
+                self._data.sendall(wire.encode(wire.Output(cell, stream, data)))
+
+    def _read(self) -> None:
+        data = self._data.recv(_RECEIVE_BYTES)
+        if not data:
+            os._exit(0)  # the kernel process has let this engine go
+        for body in self._buffer.feed(data):
+            self._frames.append(wire.decode_inbound(body))
+
+    def serve(self) -> None:
+        """Take frames one by one, and Lua's own timers between them."""
+        while True:
+            if not self._later and not self._frames:
+                left = None if self._timer is None else max(0.0, self._timer - self.now())
+                ready, _, _ = select.select([self._data], [], [], left)
+                if ready:
+                    self._read()
+                else:
+                    self._turn("tick")
+                continue
+            self._handle((self._later or self._frames).popleft())
+
+    def _handle(self, frame: wire.Inbound) -> None:
+        match frame:
+            case wire.Execute():
+                self._execute(frame)
+            case wire.Query():
+                self._query(frame)
+            case wire.Checkpoint(number):
+                self._checkpoint(number)
+            case wire.Wake():
+                confine.adopt_parent()
+                self.announce({})
+            case wire.Configure(options):
+                self._state.call("engine", "configure", bytes(options))
+            case _:
+                fields = _fields_for_lua(frame)
+                assert fields is not None
+                self._turn("event", *fields)
+
+    # ── turns: the only times at which Lua runs ──────────────────────────────────────────────────
+
+    def _turn(self, function: str, *arguments: Scalar) -> None:
+        with self._watchdog.turn(0):
+            self._timer = self._state.call("engine", function, *arguments)
+
+    def _execute(self, frame: wire.Execute) -> None:
+        with self._watchdog.turn(frame.cell):
+            status, value, memory, self._timer = self._state.call(
+                "engine", "execute", frame.cell, frame.name.encode(), frame.code, frame.mode.encode()
+            )
+            reason = self._watchdog.reason
+        self._send(wire.Done(frame.cell, status.decode(), _raw(value), reason, memory))
+
+    def _query(self, frame: wire.Query) -> None:
+        ok, value = self._state.call(
+            "engine", "query", frame.module.encode(), frame.function.encode(), bytes(frame.arguments)
+        )
+        self._send(wire.Reply(frame.query, ok, _raw(value)))
+
+    def _checkpoint(self, number: int) -> None:
+        copy = checkpoint.fork(number, self._control)
+        if copy is not None:
+            self._data.close()
+            self._control.close()
+            self._data, self._control = copy
+            self._watchdog.move(self._control)
+
+    def announce(self, layers: dict[str, str]) -> None:
+        """Tell the kernel process that cells may come."""
+        self._send(wire.Ready(os.getpid(), ".".join(map(str, lua54.LUA_VERSION)), layers))
+
+
+def _fields_for_lua(frame: wire.Inbound) -> _Fields | None:
+    match frame:
+        case wire.Answer(call, ok, value):
+            return b"answer", call, ok, bytes(value)
+        case wire.Invoke(invocation, callback, arguments):
+            return b"invoke", invocation, callback, bytes(arguments)
+        case wire.Forget(callbacks):
+            return (b"forget", *callbacks)
+        case _:
+            return None
+
+
+def _joined(pending: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    joined: list[tuple[int, int, bytes]] = []
+    start = 0
+    for index in range(1, len(pending) + 1):
+        if index == len(pending) or pending[index][:2] != pending[start][:2]:
+            cell, stream, _ = pending[start]
+            joined.append((cell, stream, b"".join(text for _, _, text in pending[start:index])))
+            start = index
+    return joined
+
+
+def _sockets(options: dict[str, object]) -> tuple[socket.socket, socket.socket]:
+    if sys.platform == "win32":
+        received = [sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(4), "big")) for _ in range(2)]
+        return socket.fromshare(received[0]), socket.fromshare(received[1])
+    data, control = options["data"], options["control"]
+    assert isinstance(data, int)
+    assert isinstance(control, int)
+    return socket.socket(fileno=data), socket.socket(fileno=control)
+
+
+def main(options: dict[str, object]) -> None:
+    """Run an engine; `options` is what `process.launch` wrote."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the kernel process's to act on
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # checkpoints that end are reaped by the system
+    data, control = _sockets(options)
+    memory_limit = options["memory_limit"]
+    assert isinstance(memory_limit, int)
+    preload_sources()
+    worker = Worker(data, control, memory_limit)
+    layers = confine.confine(options, keep=(data.fileno(), control.fileno())) if options["confine"] else {}
+    gc.collect()
+    gc.freeze()  # fewer pages that a collection after a fork would touch
+    gc.disable()
+    worker.announce(layers)
+    worker.serve()

@@ -1,0 +1,47 @@
+"""The kernel application: ipykernel's, without the parts that only a Python kernel needs."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from ipykernel.control import ControlThread
+from ipykernel.kernelapp import IPKernelApp
+from traitlets import Type, default
+
+from llmspell_kernel.kernel.kernel import LLMSpellKernel
+from llmspell_kernel.kernel.launch import EarlyEngine
+
+
+class LLMSpellApp(IPKernelApp):
+    """Sockets, heartbeat and loops are ipykernel's; Python's shell, debugger and output capture are left out."""
+
+    name = "llmspell-kernel"
+    kernel_class = Type(LLMSpellKernel, klass="ipykernel.kernelbase.Kernel")
+    engine: ClassVar[EarlyEngine | None] = None
+
+    @default("exec_files")
+    def _no_startup_files(self) -> list[str]:
+        return []
+
+    def init_control(self, context: Any) -> None:
+        """Bind the control channel; there is no shell thread, for the kernel never blocks its loop."""
+        super().init_control(context)
+        assert isinstance(self.control_thread, ControlThread)
+        self.shell_channel_thread = None
+
+    def init_pdb(self) -> None:
+        """Python's debugger has nothing to do here."""
+
+    def init_path(self) -> None:
+        """The notebook's folder stays out of ``sys.path``: what lies there must not be imported."""
+
+    def init_io(self) -> None:
+        """Leave Python's own streams alone: cells write through their request's surface."""
+        self.displayhook = SimpleNamespace()
+        self.patch_io()
+
+    def reset_io(self) -> None:
+        """Nothing was redirected."""
+        sys.displayhook = sys.__displayhook__

@@ -1,0 +1,52 @@
+"""From our results to the contents of Jupyter's messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmspell_kernel.errors import SpellError
+from llmspell_kernel.language.completeness import Complete, Completeness, Incomplete, Invalid
+from llmspell_kernel.session.outcome import Failed, Outcome, Problem, Succeeded
+
+
+def problem_content(problem: Problem) -> dict[str, Any]:
+    """The content of an ``error`` message, and of a reply with ``status: error``."""
+    return {"ename": problem.ename, "evalue": problem.evalue, "traceback": problem.traceback}
+
+
+def failed(error: SpellError) -> Failed:
+    """A cell that could not run at all."""
+    lines = [f"{type(error).__name__}: {error.message}"]
+    if error.suggestion:
+        lines.append(error.suggestion)
+    return Failed(Problem(type(error).__name__, error.message, lines))
+
+
+def internal_error(kind: str) -> dict[str, Any]:
+    """The reply to a request that a fault of ours broke."""
+    message = f"the kernel could not answer this {kind}; its log has the details, and the session goes on"
+    return {
+        "status": "error",
+        "ename": "KernelError",
+        "evalue": message,
+        "traceback": [f"KernelError: {message}"],
+    }
+
+
+def plain_text(outcome: Outcome) -> str | None:
+    """What history keeps of a cell's result."""
+    if isinstance(outcome, Succeeded) and outcome.bundle:
+        text = outcome.bundle.get("text/plain")
+        return str(text) if text is not None else None
+    return None
+
+
+def completeness(found: Completeness) -> dict[str, Any]:
+    """The content of an is_complete_reply."""
+    match found:
+        case Complete():
+            return {"status": "complete"}
+        case Incomplete(indent):
+            return {"status": "incomplete", "indent": indent}
+        case Invalid():
+            return {"status": "invalid"}

@@ -1,0 +1,112 @@
+"""Serving the bridge calls of one engine: tasks that run, answers that a woken checkpoint must hear again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from llmspell_kernel.bridges.registry import CallContext, Registry, Surface, current_call
+from llmspell_kernel.engine import values, wire
+from llmspell_kernel.errors import SpellError
+
+
+class BridgeCalls:
+    """Runs calls as asyncio tasks and sends their answers.
+
+    Answers are kept until the next checkpoint: a copy woken from the last one still waits for the calls that were
+    under way when it was taken, so it is told again what became of them.
+    """
+
+    def __init__(self, registry: Registry, surface_of: Callable[[int], Surface], send: Callable[[wire.Frame], None]):
+        self._registry = registry
+        self._surface_of = surface_of
+        self._send = send
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._answers: list[wire.Answer] = []
+        self._latest = 0
+        self._latest_at_checkpoint = 0
+
+    def serve(self, frame: wire.Call) -> None:
+        """Start the call that `frame` asks for."""
+        self._latest = max(self._latest, frame.call)
+        context = CallContext(frame.cell, self._surface_of(frame.cell))
+        if not frame.call:
+            self._post(frame, context)
+            return
+        task = asyncio.create_task(self._run(frame, context))
+        self._running[frame.call] = task
+        task.add_done_callback(lambda _: self._running.pop(frame.call, None))
+
+    def _post(self, frame: wire.Call, context: CallContext) -> None:
+        """Run a call that has no answer to its end now, so that displays keep their place among the output."""
+        current = current_call.set(context)
+        step = self._registry.call(frame.module, frame.function, values.decode_list(bytes(frame.arguments)))
+        try:
+            step.send(None)
+        except StopIteration:
+            pass
+        except SpellError as error:
+            context.surface.stream("stderr", f"{error.message}\n")
+        finally:
+            step.close()
+            current_call.reset(current)
+
+    async def _run(self, frame: wire.Call, context: CallContext) -> None:
+        current_call.set(context)
+        try:
+            results = await self._registry.call(
+                frame.module, frame.function, values.decode_list(bytes(frame.arguments))
+            )
+            answer = wire.Answer(frame.call, True, values.encode_raw(results))
+        except SpellError as error:
+            answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))
+        self._answers.append(answer)
+        try:
+            self._send(answer)
+        except SpellError:
+            pass  # the engine died meanwhile: a woken copy hears it from `resend`
+
+    def cancel(self, call: int) -> None:
+        """Cancel a call that nobody waits for."""
+        task = self._running.get(call)
+        if task is not None:
+            task.cancel()
+
+    @property
+    def pending(self) -> int:
+        """How many calls are under way."""
+        return len(self._running)
+
+    def checkpointed(self) -> None:
+        """A checkpoint was asked for: what was answered until now, it knows."""
+        self._answers.clear()
+        self._latest_at_checkpoint = self._latest
+
+    def rolled_back(self) -> None:
+        """The last checkpoint is the engine now: end what it never asked, tell it again what it missed."""
+        for call in [call for call in self._running if call > self._latest_at_checkpoint]:
+            self._running.pop(call).cancel()
+        for answer in self._answers:
+            if answer.call <= self._latest_at_checkpoint:
+                self._send(answer)
+        self._latest = self._latest_at_checkpoint
+
+    async def cancel_all(self) -> None:
+        """Cancel everything and wait until it has ended."""
+        tasks = list(self._running.values())
+        self._running.clear()
+        self._answers.clear()
+        self._latest = self._latest_at_checkpoint = 0
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _told(error: SpellError) -> dict[str, Any]:
+    """What ``bridge.lua`` makes an error of: ``raise`` says that Lua raises instead of returning ``nil, err``."""
+    fields = {key: value for key, value in error.fields().items() if value is not None}
+    fields["raise"] = not error.returned_in_lua
+    if error.code == "bad_argument":
+        del fields["code"]
+    return fields

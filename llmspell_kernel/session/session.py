@@ -1,0 +1,229 @@
+"""One notebook's life: cells run, stopped, rolled back; no Jupyter and no Lua in sight."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
+from llmspell_kernel.config import Settings
+from llmspell_kernel.display.bundle import render_result, snapshots_of
+from llmspell_kernel.engine import values, wire
+from llmspell_kernel.engine.client import EngineClient
+from llmspell_kernel.engine.process import Endpoint
+from llmspell_kernel.errors import EngineDied, EngineError
+from llmspell_kernel.session import problems
+from llmspell_kernel.session.calls import BridgeCalls
+from llmspell_kernel.session.checkpoints import Checkpoints
+from llmspell_kernel.session.launching import engine_options
+from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
+from llmspell_kernel.session.output import CellOutput
+
+_OUTPUTS_KEPT = 256
+_SPILL_LIMIT = 1 << 30
+
+
+class Session:
+    """One persistent Lua state and everything around it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._client = EngineClient(self, engine_options(settings))
+        self._registry = Registry(self, installed_bridges())
+        self._calls = BridgeCalls(self._registry, self._surface_of, self._send)
+        self._checkpoints = Checkpoints(self._client, enabled=settings.checkpoints.enabled)
+        self._surfaces: dict[int, Surface] = {}
+        self._outputs: dict[int, CellOutput] = {}
+        self.sources: dict[str, str] = {}
+        """Source of each cell that ran, by chunk name; of repeated names the last."""
+        self._last_cell = 0
+        self._running = 0
+        self._stop: wire.StopReason | None = None
+        self._killer: asyncio.TimerHandle | None = None
+        self._token = secrets.token_hex(4)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self, endpoint: Endpoint | None = None) -> None:
+        """Start the engine, or take over the one at `endpoint`; raises `EngineError`."""
+        await self._client.start(endpoint)
+        options = {
+            "modules": self._registry.declarations(),
+            "session_locals": self.settings.cells.session_locals,
+            "token": self._token,
+        }
+        self._client.send(wire.Configure(values.encode_raw(options)))
+        self._calls.checkpointed()
+        self._checkpoints.take()
+
+    async def reset(self) -> None:
+        """Begin again with a fresh Lua state."""
+        await self._calls.cancel_all()
+        self._checkpoints.drop()
+        await self._client.close()
+        self.sources.clear()
+        await self.start()
+
+    async def close(self) -> None:
+        """End the engine, its copies and what the bridges hold."""
+        await self._calls.cancel_all()
+        self._checkpoints.drop()
+        await self._client.close()
+        await self._registry.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether a cell runs now."""
+        return self._running != 0
+
+    # ── cells ────────────────────────────────────────────────────────────────────────────────────
+
+    async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
+        """Run one cell; its text goes to `surface` while it runs."""
+        self.sources[name] = code
+        return await self._run(code, surface, name, "cell")
+
+    async def evaluate(self, expression: str, surface: Surface) -> Outcome:
+        """Evaluate `expression` beside the cells; nothing of it is kept."""
+        return await self._run(expression, surface, "expression", "expression")
+
+    async def _run(self, code: str, surface: Surface, name: str, mode: str) -> Outcome:
+        if not self._client.alive:
+            await self._revive()
+        self._last_cell += 1
+        cell = self._running = self._last_cell
+        self._stop = None
+        output = self._open_output(cell, surface)
+        if self._checkpoints.take():
+            self._calls.checkpointed()
+        limit = self.settings.limits.time
+        timer = (
+            asyncio.get_running_loop().call_later(limit, self._stop_softly, wire.StopReason.TIME) if limit else None
+        )
+        try:
+            done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
+        except EngineDied as error:
+            return await self._roll_back(error)
+        finally:
+            self._running = 0
+            if timer is not None:
+                timer.cancel()
+            if self._killer is not None:
+                self._killer.cancel()
+                self._killer = None
+            output.finish()
+        self._checkpoints.mark_stale()
+        if self._checkpoints.take():
+            self._calls.checkpointed()
+        return self._outcome(done)
+
+    def _outcome(self, done: wire.Done) -> Outcome:
+        if done.status == "ok":
+            shown = snapshots_of(bytes(done.value))
+            return Succeeded(render_result(shown) if shown else None)
+        failure = problems.failure_of(bytes(done.value))
+        if done.status == "stopped":
+            reason = wire.StopReason(done.stopped)
+            return Interrupted(problems.stopped(failure, reason, self.settings, self.sources))
+        return Failed(problems.failed(failure, self.sources, self._known_names))
+
+    async def _roll_back(self, error: EngineDied) -> RolledBack:
+        kept = await self._revive()
+        told = problems.rolled_back if kept else problems.lost
+        return RolledBack(told(error, self._stop, self.settings))
+
+    async def _revive(self) -> bool:
+        """Put an engine in the place of one that died; returns whether it has the session's variables."""
+        copy = await self._checkpoints.claim()
+        if copy is None:
+            await self._calls.cancel_all()
+            await self._client.close()
+            await self.start()
+            return False
+        await self._client.recover(copy)
+        self._calls.rolled_back()
+        if self._checkpoints.take():
+            self._calls.checkpointed()
+        return True
+
+    def _send(self, frame: wire.Frame) -> None:
+        self._checkpoints.mark_stale()
+        self._client.send(frame)
+
+    # ── stopping ─────────────────────────────────────────────────────────────────────────────────
+
+    def interrupt(self) -> None:
+        """Stop the running cell: softly at first, by killing the engine the second time."""
+        if not self._running:
+            return
+        if self._stop is wire.StopReason.INTERRUPT:
+            self._client.kill()
+            return
+        self._stop_softly(wire.StopReason.INTERRUPT)
+
+    def _stop_softly(self, reason: wire.StopReason) -> None:
+        self._stop = reason
+        self._client.stop(self._running, reason)
+        if self._killer is None:
+            grace = self.settings.limits.grace
+            self._killer = asyncio.get_running_loop().call_later(grace, self._client.kill)
+
+    # ── what bridges may ask (registry.Host) ─────────────────────────────────────────────────────
+
+    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
+        """Call a Lua function by its callback id."""
+        self._checkpoints.mark_stale()
+        return await self._client.invoke(callback, *arguments)
+
+    def forget(self, callbacks: list[int]) -> None:
+        """Tell Lua that these functions are no longer held."""
+        if self._client.alive:
+            self._client.send(wire.Forget(callbacks))
+
+    async def query(self, module: str, function: str, *arguments: Any) -> Any:
+        """Ask the engine's own Lua; None while a cell runs or when it fails."""
+        if self._running or not self._client.alive:
+            return None
+        try:
+            return await self._client.query(module, function, *arguments)
+        except EngineError:
+            return None
+
+    # ── what the engine tells (client.EngineListener) ────────────────────────────────────────────
+
+    def on_output(self, frame: wire.Output) -> None:
+        """Pass on what a cell wrote."""
+        output = self._outputs.get(frame.cell)
+        if output is not None:
+            output.write(frame.stream, frame.data)
+
+    def on_call(self, frame: wire.Call) -> None:
+        """Serve a bridge call."""
+        self._calls.serve(frame)
+
+    def on_cancel(self, frame: wire.Cancel) -> None:
+        """Cancel a bridge call."""
+        self._calls.cancel(frame.call)
+
+    def on_release(self, frame: wire.Release) -> None:
+        """Let bridge objects go that Lua has collected."""
+
+    def on_died(self, error: EngineDied) -> None:
+        """Between cells: the next one starts or wakes an engine."""
+
+    # ── output ───────────────────────────────────────────────────────────────────────────────────
+
+    def _open_output(self, cell: int, surface: Surface) -> CellOutput:
+        on_flood: Callable[[], None] = lambda: self._stop_softly(wire.StopReason.OUTPUT)
+        output = CellOutput(surface, self.settings.limits.output, _SPILL_LIMIT, on_flood)
+        self._surfaces[cell] = surface
+        self._outputs[cell] = output
+        # tasks that outlive their cell write to it; of very many cells only the last can still be written to
+        self._surfaces.pop(cell - _OUTPUTS_KEPT, None)
+        self._outputs.pop(cell - _OUTPUTS_KEPT, None)
+        return output
+
+    def _surface_of(self, cell: int) -> Surface:
+        return self._surfaces.get(cell) or self._surfaces[max(self._surfaces)]
