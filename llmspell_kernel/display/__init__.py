@@ -1,0 +1,1 @@
+"""Lua values and bridge results as MIME bundles. Nothing here runs Lua: it draws snapshots and plain data."""

@@ -1,0 +1,146 @@
+"""Values to MIME bundles: the one door through which everything that is shown goes.
+
+``text/plain`` is always there. ``application/json`` and ``text/csv`` are not added on our own account:
+JupyterLab would show a JSON tree in place of the grid, and the notebook would hold the data twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any, TypeAlias, cast
+
+from llmspell_kernel.display.html import leaf_html, page, problems_html, table_html
+from llmspell_kernel.display.snapshot import Handle, Incomplete, Node, Table, Userdata, to_plain
+from llmspell_kernel.display.text import render_text
+
+MimeBundle: TypeAlias = dict[str, Any]
+Renderer: TypeAlias = Callable[[Node], "MimeBundle | None"]
+
+_MIME = re.compile(r"[a-z]+/[\w.+-]+")
+_renderers: dict[str, Renderer] = {}
+
+
+def register(type_name: str, renderer: Renderer) -> None:
+    """Let `renderer` draw tables whose metatable has this ``__name``, and handles of this type.
+
+    It may give None to leave the value to the standard drawing; what it raises is shown under that.
+    """
+    _renderers[type_name] = renderer
+
+
+def mime_bundle(node: Node) -> MimeBundle:
+    """Give the MIME bundle of one value. Never raises for what a renderer or a value does."""
+    renderer = _renderer_of(node)
+    if renderer is not None:
+        try:
+            bundle = renderer(node)
+        except Exception as error:  # a renderer is anybody's code: its failure is shown, never passed on
+            return _with_problem(_standard(node), f"the renderer of {_type_name(node)} failed: {error}")
+        if bundle is not None:
+            return {"text/plain": render_text(node)} | bundle
+    return _own_bundle(node) or _standard(node)
+
+
+def render_result(values: Sequence[Node]) -> MimeBundle:
+    """Give one bundle for all values of a cell's last expression.
+
+    Several values on one line each are separated by tabs, as Lua's REPL does; otherwise by line ends.
+    """
+    if len(values) == 1:
+        return mime_bundle(values[0])
+    bundles = [mime_bundle(value) for value in values]
+    texts = [str(bundle["text/plain"]) for bundle in bundles]
+    separator = "\n" if any("\n" in text for text in texts) or sum(map(len, texts)) > 100 else "\t"
+    joined: MimeBundle = {"text/plain": separator.join(texts)}
+    if any(len(bundle) > 1 for bundle in bundles):
+        pairs = zip(values, bundles, strict=True)
+        joined["text/html"] = page(
+            "".join(f'<div class="ls-value">{_as_html(*pair)}</div>' for pair in pairs)
+        )
+    return joined
+
+
+def as_mime_bundle(value: object) -> MimeBundle | None:
+    """Take plain data whose keys all are MIME types as a bundle; binary values become base64.
+
+    Adds ``text/plain`` if there is none. Gives None for anything else.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return None
+    entries = cast("Mapping[object, object]", value)
+    if not all(isinstance(key, str) and _MIME.fullmatch(key) for key in entries):
+        return None
+    bundle = {str(key): _encoded(str(key), content) for key, content in entries.items()}
+    if "text/plain" not in bundle:
+        bundle["text/plain"] = f"<{next(iter(bundle))}>"
+    return bundle
+
+
+def _encoded(mime: str, content: object) -> object:
+    if not isinstance(content, bytes):
+        return content
+    if mime.startswith("text/"):
+        return content.decode("utf-8", "replace")
+    return base64.b64encode(content).decode("ascii")
+
+
+def _type_name(node: Node) -> str | None:
+    match node:
+        case Table() | Userdata():
+            return node.name
+        case Handle():
+            return node.type
+        case _:
+            return None
+
+
+def _renderer_of(node: Node) -> Renderer | None:
+    name = _type_name(node)
+    return _renderers.get(name) if name is not None else None
+
+
+def _standard(node: Node) -> MimeBundle:
+    bundle: MimeBundle = {"text/plain": render_text(node)}
+    if isinstance(node, Table):
+        bundle["text/html"] = page(table_html(node))
+    return bundle
+
+
+def _own_bundle(node: Node) -> MimeBundle | None:
+    """Give what the value's own metamethods drew, or what `display{…}` was given."""
+    if not isinstance(node, Table):
+        return None
+    bundle: MimeBundle = {}
+    problem = None
+    if node.mime is not None:
+        try:
+            bundle = as_mime_bundle(to_plain(node.mime)) or {}
+            problem = None if bundle else "__mime: the keys are not MIME types"
+        except Incomplete as error:
+            problem = f"__mime: {error}"
+    if node.html is not None:
+        bundle.setdefault("text/html", node.html)
+    if node.markdown is not None:
+        bundle.setdefault("text/markdown", node.markdown)
+    if problem is not None:
+        return _with_problem(_standard(node) | bundle, problem)
+    return {"text/plain": render_text(node)} | bundle if bundle else None
+
+
+def _with_problem(bundle: MimeBundle, problem: str) -> MimeBundle:
+    shown = dict(bundle)
+    shown["text/plain"] = f"{bundle['text/plain']}\n-- {problem}"
+    markup = bundle.get("text/html") or f"<pre>{escape(bundle['text/plain'])}</pre>"
+    shown["text/html"] = f"{markup}{page(problems_html([problem]))}"
+    return shown
+
+
+def _as_html(node: Node, bundle: MimeBundle) -> str:
+    if isinstance(bundle.get("text/html"), str):
+        return bundle["text/html"]
+    if isinstance(node, Table):
+        return table_html(node)
+    return leaf_html(node)

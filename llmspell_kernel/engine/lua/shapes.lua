@@ -1,0 +1,167 @@
+-- Tables that are better looked at as a grid: arrays of records and matrices. And tables of MIME types.
+
+local debug_getmetatable = debug.getmetatable
+local math_max, math_min = math.max, math.min
+local string_match, string_sub = string.match, string.sub
+local table_sort = table.sort
+local next, rawget, rawlen, type = next, rawget, rawlen, type
+
+local M = {}
+
+local HEAD, TAIL = 60, 20 -- rows of the value itself
+local INNER_HEAD, INNER_TAIL = 20, 5 -- rows of a grid inside another value
+local COLUMNS = 40
+local CELLS = 3200 -- of all rows that are shown
+local NAMES = 400 -- different keys before it is no grid
+local CELL_BYTES = 300
+local MATRIX_WIDTH = 1000
+local CUT_BYTES = 200
+
+local function rows_of(t, n, depth)
+  local rows = {}
+  local head, tail = HEAD, TAIL
+  if depth > 0 then head, tail = INNER_HEAD, INNER_TAIL end
+  if n <= head + tail then head, tail = n, 0 end
+  for i = 1, head do rows[i] = rawget(t, i) or false end
+  for i = n - tail + 1, n do rows[#rows + 1] = rawget(t, i) or false end
+  return rows, head
+end
+
+-- A table with its own idea of how it looks is no row.
+local function is_plain(value)
+  if type(value) ~= "table" then return false end
+  local metatable = debug_getmetatable(value)
+  if type(metatable) ~= "table" then return true end
+  return rawget(metatable, "__tostring") == nil and rawget(metatable, "__html") == nil
+    and rawget(metatable, "__name") == nil
+end
+
+-- The names used by the rows with how many rows have each, or nil if the rows are not alike.
+local function column_names(rows)
+  local uses, names, cells = {}, {}, 0
+  for i = 1, #rows do
+    local key, size = next(rows[i]), 0
+    while key ~= nil do
+      if type(key) ~= "string" then return nil end
+      if not uses[key] then
+        names[#names + 1] = key
+        uses[key] = 0
+      end
+      uses[key] = uses[key] + 1
+      size = size + 1
+      if #names > NAMES or size > NAMES then return nil end
+      key = next(rows[i], key)
+    end
+    if size == 0 then return nil end
+    cells = cells + size
+  end
+  if cells * 2 < #rows * #names then return nil end
+  table_sort(names, function(a, b) return string_sub(a, 1, CUT_BYTES) < string_sub(b, 1, CUT_BYTES) end)
+  return names
+end
+
+-- The common length of rows that are arrays of scalars, or nil.
+local function matrix_width(rows)
+  local width = rawlen(rows[1])
+  if width < 2 or width > MATRIX_WIDTH or #rows < 2 then return nil end
+  for i = 1, #rows do
+    local row = rows[i]
+    if rawlen(row) ~= width then return nil end
+    local key, size = next(row), 0
+    while key ~= nil do
+      local kind = type(rawget(row, key))
+      size = size + 1
+      if size > width or (kind ~= "number" and kind ~= "boolean" and kind ~= "string") then return nil end
+      key = next(row, key)
+    end
+    if size ~= width then return nil end
+  end
+  return width
+end
+
+-- Most cells must be plain values: grids of tables are easier to read as a tree.
+local function mostly_scalar(rows, names)
+  local scalars, tables = 0, 0
+  for i = 1, #rows do
+    for c = 1, math_min(#names, COLUMNS) do
+      local value = rawget(rows[i], names[c])
+      if type(value) == "table" then tables = tables + 1 elseif value ~= nil then scalars = scalars + 1 end
+    end
+  end
+  return scalars >= tables
+end
+
+local function fewer_rows(rows, head, width)
+  local most = math_max(10, CELLS // width)
+  if #rows <= most then return rows, head end
+  local kept_tail = most // 4
+  local kept_head = most - kept_tail
+  local kept = {}
+  for i = 1, math_min(kept_head, head) do kept[i] = rows[i] end
+  local shown_head = #kept
+  for i = #rows - kept_tail + 1, #rows do kept[#kept + 1] = rows[i] end
+  return kept, shown_head
+end
+
+local function describe_cells(rows, keys, width, job, describe, depth)
+  local limits = job.budget.string
+  job.budget.string = { CELL_BYTES }
+  local described = {}
+  for i = 1, #rows do
+    local row, cells = rows[i], {}
+    for c = 1, width do
+      local key = c
+      if keys then key = keys[c] end
+      cells[c] = describe(job, rawget(row, key), depth + 2)
+    end
+    described[i] = cells
+  end
+  job.budget.string = limits
+  return described
+end
+
+--- A grid of the array `t` of `n` items, or nil if it is not one.
+function M.grid(t, n, job, describe, depth)
+  if n < 1 then return nil end
+  local rows, head = rows_of(t, n, depth)
+  for i = 1, #rows do
+    if not is_plain(rows[i]) then return nil end
+  end
+  local width = matrix_width(rows)
+  local names = nil
+  if not width then
+    names = column_names(rows)
+    if not names or not mostly_scalar(rows, names) then return nil end
+    width = #names
+  end
+  local shown_width = math_min(width, COLUMNS)
+  rows, head = fewer_rows(rows, head, shown_width)
+  -- Cells are small: four of them count as one node.
+  local cost = #rows * shown_width // 4
+  if job.nodes < cost then return nil end
+  local nodes = job.nodes
+  local grid = { width = width, head = head }
+  if names then
+    grid.columns = {}
+    for c = 1, shown_width do grid.columns[c] = describe(job, string_sub(names[c], 1, CUT_BYTES), depth + 1) end
+  end
+  grid.rows = describe_cells(rows, names, shown_width, job, describe, depth)
+  job.nodes = nodes - cost
+  return grid
+end
+
+--- Whether all keys of `t` look like MIME types (and there is one).
+function M.is_mime(t)
+  local key = next(t)
+  if key == nil then return false end
+  local seen = 0
+  while key ~= nil do
+    if type(key) ~= "string" or not string_match(string_sub(key, 1, CUT_BYTES), "^%l+/[%w.+-]+$") then return false end
+    seen = seen + 1
+    if seen > 50 then return false end
+    key = next(t, key)
+  end
+  return true
+end
+
+return M
