@@ -13,8 +13,30 @@ from html import escape
 from typing import Any, TypeAlias, cast
 
 from llmspell_kernel.display.html import leaf_html, page, problems_html, table_html
-from llmspell_kernel.display.snapshot import Handle, Incomplete, Node, Table, Userdata, to_plain
+from llmspell_kernel.display.snapshot import (
+    Handle,
+    Incomplete,
+    Node,
+    Table,
+    Userdata,
+    from_plain,
+    snapshot_of,
+    snapshots_of,
+    to_plain,
+)
 from llmspell_kernel.display.text import render_text
+
+__all__ = [
+    "MimeBundle",
+    "Renderer",
+    "as_mime_bundle",
+    "mime_bundle",
+    "mime_bundle_of",
+    "register",
+    "render_result",
+    "snapshot_of",
+    "snapshots_of",
+]
 
 MimeBundle: TypeAlias = dict[str, Any]
 Renderer: TypeAlias = Callable[[Node], "MimeBundle | None"]
@@ -61,6 +83,14 @@ def render_result(values: Sequence[Node]) -> MimeBundle:
             "".join(f'<div class="ls-value">{_as_html(*pair)}</div>' for pair in pairs)
         )
     return joined
+
+
+def mime_bundle_of(value: object) -> MimeBundle:
+    """Give the bundle that ``display{["text/html"] = …}`` was given as plain data.
+
+    Anything that is no table of MIME types is shown as data.
+    """
+    return as_mime_bundle(value) or mime_bundle(from_plain(value))
 
 
 def as_mime_bundle(value: object) -> MimeBundle | None:

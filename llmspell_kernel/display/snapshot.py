@@ -141,7 +141,7 @@ _decoder = msgspec.msgpack.Decoder(list[Node])
 _EMPTY = (b"\x80", b"\x90")
 
 
-def decode_all(data: bytes) -> list[Node]:
+def snapshots_of(data: bytes) -> list[Node]:
     """Decode the encoded result of ``snapshot.take_all``.
 
     Raises:
@@ -150,8 +150,8 @@ def decode_all(data: bytes) -> list[Node]:
     return [] if data in _EMPTY else _decoder.decode(data)
 
 
-def node_from(value: object) -> Node:
-    """Type a node that was decoded as plain data, such as one inside the arguments of a bridge call."""
+def snapshot_of(value: object) -> Node:
+    """Type a snapshot that was decoded as plain data, such as one among the arguments of a bridge call."""
     return msgspec.convert(value, cast("type[Node]", Node))
 
 

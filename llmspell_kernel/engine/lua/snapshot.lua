@@ -440,12 +440,10 @@ function M.take_all(packed, budget)
   return nodes
 end
 
---- What `display(value)` shows: a table of MIME types is taken as it stands, anything else as `take` does.
-function M.bundle(value)
-  if type(value) == "table" and shapes.is_mime(value) then
-    return { kind = "table", mime = M.take(value, WHOLE) }
-  end
-  return M.take(value)
+--- `value` itself if it is a table whose keys all look like MIME types, else nil.
+function M.mime_bundle(value)
+  if type(value) == "table" and shapes.is_mime(value) then return value end
+  return nil
 end
 
 --- One short line of Lua-like text for `value`, at most about `limit` bytes (200).
