@@ -95,18 +95,22 @@ class MissingGrant(SpellError):
 
     Args:
         grant: The kind, its key in the `[grants]` table: `http`, `files`, `env`, `tools`, `mcp`, `providers`.
-        value: What would have to be granted, exactly as `Grants.plus(grant, value)` takes it.
+        value: What would have to be granted, exactly as `Grants.plus(grant, value)` takes it. For the
+            person who is asked; it may name what the spell must not learn, so it is not among the fields.
         message: What was refused, and why.
         line: The line that grants it, for the `[grants]` table of a configuration file.
-        variable: The environment variable that grants it as well, with its value.
+        variable: The setting of an environment variable that grants it as well, ready for a shell, if
+            there is one.
     """
 
     code = "missing_grant"
 
-    def __init__(self, grant: str, value: str, message: str, *, line: str, variable: str) -> None:
-        suggestion = (
-            f"if you want this, add `{line}` under [grants] in your configuration, or start with {variable}"
-        )
+    def __init__(
+        self, grant: str, value: str, message: str, *, line: str, variable: str | None = None
+    ) -> None:
+        suggestion = f"to allow it, add `{line}` under [grants] in your configuration"
+        if variable:
+            suggestion += f", or start with {variable}"
         super().__init__(message, suggestion=suggestion, details={"grant": grant, "line": line})
         self.grant = grant
         self.value = value
