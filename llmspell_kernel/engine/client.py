@@ -150,9 +150,17 @@ class EngineClient:
         self._link = None
         self.kill()
         if self._endpoint is not None:
+            self._read_last_checkpoints(self._endpoint.control)
             asyncio.get_running_loop().remove_reader(self._endpoint.control.fileno())
         error = self._fail_waiting(why)
         self._listener.on_died(error)
+
+    def _read_last_checkpoints(self, control: socket.socket) -> None:
+        """Take the copies that the engine announced before it died."""
+        waiting = len(self._checkpoints) + 1
+        while self._checkpoints and len(self._checkpoints) < waiting:
+            waiting = len(self._checkpoints)
+            self._on_control(control)
 
     def _fail_waiting(self, why: str) -> EngineDied:
         error = EngineDied(why or "the engine process ended")

@@ -85,6 +85,10 @@ class Watchdog:
         self._wake, self.woken = socket.socketpair()
         self.woken.setblocking(False)
 
+    def descriptors(self) -> tuple[int, ...]:
+        """The file descriptors that the watchdog lives by."""
+        return tuple(end.fileno() for end in (self._finish, self._finished, self._wake, self.woken))
+
     def move(self, control: socket.socket) -> None:
         """Serve another process: after a fork, the copy's own control socket."""
         for mine in (self._finish, self._finished, self._wake, self.woken):
@@ -114,6 +118,12 @@ class Watchdog:
         self._finished.recv(1)
         self._hooks.disarm()
         self._hooks.stopping = False
+
+    def acknowledge(self) -> int:
+        """The turn has been stopped: return why, and let Lua run again to say so."""
+        reason, self.reason = self.reason, 0
+        self.drain()
+        return reason
 
     def shelter(self, on: bool) -> None:
         """Keep stops out of the scheduler's own code while `on`; arms on leaving if one came meanwhile."""

@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import lupa.lua54 as lua54
 import msgspec
@@ -56,7 +56,8 @@ _OUTGOING: dict[bytes, Callable[..., wire.Frame]] = {
 class Worker:
     """Serves frames until the kernel process goes away."""
 
-    def __init__(self, data: socket.socket, control: socket.socket, memory_limit: int) -> None:
+    def __init__(self, data: socket.socket, control: socket.socket, memory_limit: int, parent: int) -> None:
+        self._parent = parent
         self._data = data
         self._control = control
         self._buffer = wire.FrameBuffer()
@@ -120,17 +121,26 @@ class Worker:
     def _send(self, frame: wire.Frame) -> None:
         self.flush()
         with self._sending:
-            self._data.sendall(wire.encode(frame))
+            self._write(frame)
 
     def flush(self) -> None:
         """Send buffered output, neighbours of one cell and stream joined."""
         with self._sending:
             pending, self._output, self._output_size = self._output, [], 0
             for cell, stream, data in _joined(pending):
-                self._data.sendall(wire.encode(wire.Output(cell, stream, data)))
+                self._write(wire.Output(cell, stream, data))
+
+    def _write(self, frame: wire.Frame) -> None:
+        try:
+            self._data.sendall(wire.encode(frame))
+        except OSError:
+            os._exit(0)  # nobody is there to hear it
 
     def _read(self) -> None:
-        data = self._data.recv(_RECEIVE_BYTES)
+        try:
+            data = self._data.recv(_RECEIVE_BYTES)
+        except ConnectionError:
+            data = b""
         if not data:
             os._exit(0)  # the kernel process has let this engine go
         for body in self._buffer.feed(data):
@@ -158,7 +168,7 @@ class Worker:
             case wire.Checkpoint(number):
                 self._checkpoint(number)
             case wire.Wake():
-                confine.adopt_parent()
+                confine.adopt_parent(self._parent)
                 self.announce({})
             case wire.Configure(options):
                 self._state.call("engine", "configure", bytes(options))
@@ -170,16 +180,25 @@ class Worker:
     # ── turns: the only times at which Lua runs ──────────────────────────────────────────────────
 
     def _turn(self, function: str, *arguments: Scalar) -> None:
-        with self._watchdog.turn(0):
-            self._timer = self._state.call("engine", function, *arguments)
+        self._timer = self._watched(0, function, *arguments)[0][-1]
 
     def _execute(self, frame: wire.Execute) -> None:
-        with self._watchdog.turn(frame.cell):
-            status, value, memory, self._timer = self._state.call(
-                "engine", "execute", frame.cell, frame.name.encode(), frame.code, frame.mode.encode()
-            )
-            reason = self._watchdog.reason
-        self._send(wire.Done(frame.cell, status.decode(), _raw(value), reason, memory))
+        ended, reason = self._watched(
+            frame.cell, "execute", frame.cell, frame.name.encode(), frame.code, frame.mode.encode()
+        )
+        status, value, memory, self._timer = ended
+        self._send(wire.Done(frame.cell, _text(status), _raw(value), reason, memory))
+
+    def _watched(self, cell: int, function: str, *arguments: Scalar) -> tuple[tuple[Any, ...], int]:
+        """Run one turn; returns what Lua returned and the reason it was stopped for, 0 if it was not."""
+        try:
+            with self._watchdog.turn(cell):
+                return _tuple(self._state.call("engine", function, *arguments)), 0
+        except lua54.LuaError:
+            reason = self._watchdog.acknowledge()
+            if not reason:
+                raise
+            return _tuple(self._state.call("engine", "stopped")), reason
 
     def _query(self, frame: wire.Query) -> None:
         ok, value = self._state.call(
@@ -193,11 +212,23 @@ class Worker:
             self._data.close()
             self._control.close()
             self._data, self._control = copy
+            # what had been read already was meant for the engine that goes on
+            self._buffer = wire.FrameBuffer()
+            self._frames.clear()
+            self._later.clear()
             self._watchdog.move(self._control)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """The file descriptors that the engine lives by."""
+        return (self._data.fileno(), self._control.fileno(), *self._watchdog.descriptors())
 
     def announce(self, layers: dict[str, str]) -> None:
         """Tell the kernel process that cells may come."""
         self._send(wire.Ready(os.getpid(), ".".join(map(str, lua54.LUA_VERSION)), layers))
+
+
+def _tuple(results: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", results) if isinstance(results, tuple) else (results,)
 
 
 def _fields_for_lua(frame: wire.Inbound) -> _Fields | None:
@@ -242,8 +273,13 @@ def main(options: dict[str, object]) -> None:
     memory_limit = options["memory_limit"]
     assert isinstance(memory_limit, int)
     preload_sources()
-    worker = Worker(data, control, memory_limit)
-    layers = confine.confine(options, keep=(data.fileno(), control.fileno())) if options["confine"] else {}
+    parent = options["parent"]
+    assert isinstance(parent, int)
+    worker = Worker(data, control, memory_limit, parent)
+    layers: dict[str, str] = {}
+    if options["confine"]:
+        limits = confine.Limits(parent=parent, keep=worker.descriptors(), memory=memory_limit or None)
+        layers = confine.confine(limits).statuses()
     gc.collect()
     gc.freeze()  # fewer pages that a collection after a fork would touch
     gc.disable()

@@ -152,6 +152,12 @@ class Session:
         self._checkpoints.mark_stale()
         self._client.send(frame)
 
+    def _known_names(self, expression: str) -> list[str]:
+        """Names under `expression` (empty: globals) that an error may suggest."""
+        if not expression:
+            return [export.module for export in self._registry.exports()]
+        return [export.name for export in self._registry.exports() if export.module == expression]
+
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
 
     def interrupt(self) -> None:

@@ -49,50 +49,61 @@ function M.configure(options)
 end
 
 -- Values to show: kept short of everything hostile by snapshot.lua, inside the limits of the turn.
-local function run(fn, mode)
+local function run(fn)
   local results = table.pack(fn())
-  return codec.encode(snapshot.take_all(results, mode))
+  return codec.encode(codec.array(snapshot.take_all(results)))
+end
+
+-- Where the running cell was stopped: the armed hook goes on raising after the protected call has returned, so
+-- the handler, in which hooks are off, is the only place that can tell.
+local stopped_at
+
+local function handler(err)
+  local told = failure.handler(err)
+  stopped_at = stopped_at or told
+  return told
+end
+
+local function exited()
+  local code = sandbox.exit_code
+  sandbox.exiting = false
+  if code == 0 then return "ok", codec.encode(codec.array({})) end
+  return "failed", codec.encode({ ename = "Exit", message = "exit code " .. tostring(code), frames = codec.array({}) })
 end
 
 local function execute(name, code, mode)
   local fn, problem = cells:compile(code, name, mode)
   if not fn then return "failed", codec.encode(problem) end
-  local ok, value = xpcall(run, failure.handler, fn, mode)
-  if sandbox.exiting then
-    local exit_code = sandbox.exit_code
-    sandbox.exiting = false
-    if exit_code == 0 then return "ok", codec.encode(codec.array({})) end
-    return "failed", codec.encode({ ename = "Exit", message = "exit code " .. tostring(exit_code), frames = codec.array({}) })
-  end
+  local ok, value = xpcall(run, handler, fn)
+  if sandbox.exiting then return exited() end
   if ok then return "ok", value end
   return "failed", codec.encode(value)
 end
 
+local function concluded(deadline, status, value)
+  return status, value, math.floor(collectgarbage("count") * 1024), deadline
+end
+
+-- Run a cell; returns its status, the encoded value or failure, the bytes Lua holds and the next deadline. Raises
+-- when the turn must stop; the worker asks `stopped` then.
 function M.execute(id, name, code, mode)
+  stopped_at = nil
   scheduler.begin_cell(id)
   for _, restored in ipairs(sandbox.restore()) do
     host.write(2, id, "note: " .. restored .. " is Lua's own again; a cell's changes to it end with the cell\n")
   end
-  local ok, status, value = pcall(execute, name, code, mode)
-  if not ok then
-    -- a stop that came outside the protected call, or a fault of ours: the message is all there is
-    value = codec.encode({ ename = "LuaError", message = tostring(status), frames = codec.array({}) })
-    status = "failed"
-  end
-  if host.stopping() then status = "stopped" end
-  local drained, deadline = pcall(scheduler.drain, 10000)
-  return status, value, math.floor(collectgarbage("count") * 1024), drained and deadline or nil
+  local status, value = execute(name, code, mode)
+  return concluded(scheduler.drain(10000), status, value)
 end
 
-function M.event(...)
-  local ok, deadline = pcall(scheduler.event, ...)
-  return ok and deadline or nil
+-- What `execute` would have returned for the cell that was stopped; runs without hooks.
+function M.stopped()
+  local told = stopped_at or { ename = "Interrupted", message = "stopped", frames = codec.array({}) }
+  return concluded(scheduler.after_stop(), "stopped", codec.encode(told))
 end
 
-function M.tick()
-  local ok, deadline = pcall(scheduler.drain)
-  return ok and deadline or nil
-end
+M.event = scheduler.event
+M.tick = scheduler.drain
 
 -- Ask a module of the engine itself; never runs user code.
 function M.query(module, name, arguments)

@@ -338,6 +338,18 @@ function S.begin_cell(cell)
   main_cell = cell
 end
 
+-- When something can run next: now, at a deadline, or (nil) when a frame comes.
+local function next_deadline()
+  if first <= last then return host.now() end
+  return S.next_timer()
+end
+
+-- A turn was stopped, and nothing of it is running any more; returns the next deadline.
+function S.after_stop()
+  current = nil
+  return next_deadline()
+end
+
 -- Run what can run now without waiting; returns the next deadline, or nil.
 function S.drain(limit)
   host.shelter(true)
@@ -347,8 +359,7 @@ function S.drain(limit)
     count = count + 1
   end
   host.shelter(false)
-  if first <= last then return host.now() end
-  return S.next_timer()
+  return next_deadline()
 end
 
 function S.event(kind, ...)
