@@ -1,0 +1,74 @@
+"""The reference of Lua's standard library as cells have it, read from the annotated files in ``library/``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llmspell_kernel.language.annotations import definitions, document
+from llmspell_kernel.language.parser import parse
+from llmspell_kernel.language.syntax import Table
+
+if TYPE_CHECKING:
+    from llmspell_kernel.language.documentation import Documented, Option
+
+MANUAL = "https://www.lua.org/manual/5.4/manual.html#"
+LIBRARIES = ("base", "string", "table", "math", "utf8", "coroutine", "os", "io")
+
+# What Lua says of a value's type (`__name`), and the name that its methods are documented under.
+TYPE_ALIASES = {"FILE*": "file", "display": "Display"}
+
+_OURS = frozenset(("display", "Display.update", "clear_output", "input", "require"))
+_SECTIONS = {
+    "string": "6.4",
+    "table": "6.6",
+    "math": "6.7",
+    "utf8": "6.5",
+    "coroutine": "6.2",
+    "os": "6.9",
+    "io": "6.8",
+}
+
+
+@cache
+def entries() -> tuple[Documented, ...]:
+    """Every name of the standard library and of the notebook's own globals."""
+    found: list[Documented] = []
+    for library in LIBRARIES:
+        source = (
+            resources.files("llmspell_kernel.language")
+            .joinpath("library", f"{library}.lua")
+            .read_text("utf-8")
+        )
+        chunk = parse(source)
+        for definition in definitions(chunk):
+            entry = document(chunk, definition)
+            if entry.kind != "type":
+                found.append(
+                    _finished(entry, entry.name in _SECTIONS and isinstance(definition.value, Table))
+                )
+    return tuple(found)
+
+
+def _finished(entry: Documented, is_module: bool) -> Documented:
+    """Add what the files need not say: links, kinds, and the strings that a parameter can be."""
+    return msgspec.structs.replace(
+        entry,
+        kind="module" if is_module else entry.kind,
+        link=_link(entry.name),
+        parameters=tuple(_with_values(parameter) for parameter in entry.parameters),
+    )
+
+
+def _link(name: str) -> str:
+    if name.replace(":", ".") in _OURS:
+        return ""
+    return f"{MANUAL}{_SECTIONS[name]}" if name in _SECTIONS else f"{MANUAL}pdf-{name}"
+
+
+def _with_values(parameter: Option) -> Option:
+    values = tuple(part.strip('"') for part in parameter.type.split("|") if part.startswith('"'))
+    return msgspec.structs.replace(parameter, values=values) if values else parameter
