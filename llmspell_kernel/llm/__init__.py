@@ -1,0 +1,1 @@
+"""Language models: providers, the local model, choosing, recording, usage and tool loops."""
