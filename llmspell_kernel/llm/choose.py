@@ -159,12 +159,7 @@ class Chooser:
             return LOCAL
         named = maker(model) or (found.provider if found is not None else None)
         if named is None:
-            raise NotFound(
-                f"no provider was named for the model '{model}'",
-                code="no_provider",
-                suggestion=f"write it with its provider, such as 'ollama:{model}' or 'openai:{model}'",
-                details={"model": model},
-            )
+            raise self._directory.unnamed(model)
         return named
 
     async def _default_model(self, provider: str) -> str:

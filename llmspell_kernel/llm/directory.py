@@ -33,7 +33,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to look for servers on this machine."""
     concurrency: int = 8
     """Requests to one provider at the same time."""
-    timeout: float | None = None
+    timeout: float = 120.0
     """Seconds to wait for a model's next words."""
     providers: Mapping[str, Configured] = msgspec.field(default_factory=dict[str, Configured])
     environ: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
@@ -143,6 +143,18 @@ class Directory:
             base_url=(said.base_url or usual).rstrip("/"),
             key_variable=said.key_variable or info.key_variable,
             default_model=said.model or info.default_model,
+        )
+
+    def unnamed(self, model: str) -> NotFound:
+        """The error for a bare model name when nobody is known to have it."""
+        head, colon, tail = model.partition(":")
+        alike = nearest(head, self.names, 1) if colon else []
+        suggestion = f"write it with its provider, such as 'ollama:{model}' or 'openai:{model}'"
+        return NotFound(
+            f"no provider was named for the model '{model}'",
+            code="no_provider",
+            suggestion=f"did you mean '{alike[0]}:{tail}'?" if alike else suggestion,
+            details={"model": model},
         )
 
     def _unknown(self, name: str) -> NotFound:

@@ -6,6 +6,9 @@ Importing this module imports pydantic-ai: do it late.
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -52,9 +55,9 @@ def translate(error: Exception, place: Place) -> SpellError:
         case SpellError():
             return error
         case foreign.ModelHTTPError():
-            return _by_status(error.status_code, _said(error.body), error.retry_after, place)
+            return _by_status(error.status_code, _said(error.body), _retry_after(error.headers), place)
         case openai.APIStatusError():
-            wait = retry_after(error.response.headers)
+            wait = _retry_after(error.response.headers)
             return _by_status(error.status_code, _said(error.body), wait, place)
         case foreign.ModelTimeoutError() | foreign.ModelRequestTimeout() | openai.APITimeoutError():
             return Timeout(
@@ -188,12 +191,17 @@ def _refused(error: BaseException | None) -> bool:
     return False
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a ``Retry-After`` header asks to wait, if it gives them as a number."""
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
+def _retry_after(headers: Mapping[str, str] | None) -> float | None:
+    """Seconds that the headers ask to wait: ``retry-after-ms``, or ``Retry-After`` as seconds or a date."""
+    if headers is None:
         return None
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with suppress(ValueError):
+            return max(0.0, float(headers.get(name, "")) * unit)
+    with suppress(ValueError):
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+        return max(0.0, date.timestamp() - time.time())
+    return None
 
 
 def _said(body: Any) -> str:

@@ -109,7 +109,9 @@ class Models:
         if place not in self._providers:
             info = self._directory.get(choice.provider)
             key = self._directory.key(choice.provider)
-            self._providers[place] = OpenAICompatible(info, key, on_wait=self._waiting)
+            self._providers[place] = OpenAICompatible(
+                info, key, on_wait=self._waiting, patience=self.preferences.timeout
+            )
         return self._providers[place]
 
     def _waiting(self, seconds: float, reason: str) -> None:

@@ -40,14 +40,24 @@ class OpenAICompatible:
         info: Who is asked and where.
         api_key: The key; empty for servers that need none.
         on_wait: Told the seconds and the reason before every wait.
+        patience: Seconds to wait for a model's next words.
+        backoff: Seconds before the second attempt where the server does not say how long to wait.
     """
 
     def __init__(
-        self, info: ProviderInfo, api_key: str = "", *, on_wait: Callable[[float, str], None] | None = None
+        self,
+        info: ProviderInfo,
+        api_key: str = "",
+        *,
+        on_wait: Callable[[float, str], None] | None = None,
+        patience: float = 120.0,
+        backoff: float = 0.5,
     ) -> None:
         self.info = info
         self._api_key = api_key
         self._on_wait = on_wait
+        self._patience = patience
+        self._backoff = backoff
         self._wire: Wire | None = None
         self._first_model = ""
 
@@ -120,7 +130,7 @@ class OpenAICompatible:
             # The import runs for more than a second; the kernel stays alive meanwhile.
             module = await asyncio.to_thread(import_module, "llmspell_kernel.llm.wire")
             if self._wire is None:
-                self._wire = module.Wire(info, self._api_key)
+                self._wire = module.Wire(info, self._api_key, self._patience)
         assert self._wire is not None
         return self._wire
 
@@ -143,7 +153,7 @@ class OpenAICompatible:
             try:
                 return await attempt()
             except WorldError as error:
-                wait = _wait_before_next(error, number)
+                wait = _wait_before_next(error, self._backoff * 2 ** (number - 1))
                 if wait is None or number == ATTEMPTS:
                     raise
                 if self._on_wait is not None:
@@ -166,11 +176,11 @@ class OpenAICompatible:
         return error
 
 
-def _wait_before_next(error: WorldError, number: int) -> float | None:
+def _wait_before_next(error: WorldError, backoff: float) -> float | None:
     """Seconds until the next attempt, None if there should be none."""
     if isinstance(error, RateLimited):
-        wait = error.retry_after if error.retry_after is not None else 2.0**number
+        wait = error.retry_after if error.retry_after is not None else 4 * backoff
         return wait if wait <= LONGEST_WAIT else None
     if isinstance(error, ConnectionFailed):
-        return None if error.code == "connection_refused" else 0.5 * number
-    return 0.5 * number if error.code in ("overloaded", "server_error") else None
+        return None if error.code == "connection_refused" else backoff
+    return backoff if error.code in ("overloaded", "server_error") else None

@@ -41,13 +41,14 @@ class Wire:
     Args:
         info: Who is asked and where.
         api_key: The key; empty for servers that need none.
+        patience: Seconds to wait for the next bytes of an answer.
     """
 
-    def __init__(self, info: ProviderInfo, api_key: str) -> None:
+    def __init__(self, info: ProviderInfo, api_key: str, patience: float) -> None:
         self._info = info
         local = urlsplit(info.base_url).hostname in _LOOPBACK
         # A proxy from the environment is for the outside world; it must not see what stays on this machine.
-        self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5), trust_env=not local)
+        self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(patience, connect=5), trust_env=not local)
         self._client = AsyncOpenAI(
             base_url=info.base_url, api_key=api_key or "none", http_client=self._http, max_retries=0
         )
