@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias, cast
 
-from llmspell_kernel.display.html import leaf_html, page, problems_html, table_html
+from llmspell_kernel.display.html import problems_html, table_html
+from llmspell_kernel.display.leaf import leaf_html
 from llmspell_kernel.display.snapshot import (
     Handle,
     Incomplete,
@@ -24,6 +25,7 @@ from llmspell_kernel.display.snapshot import (
     snapshots_of,
     to_plain,
 )
+from llmspell_kernel.display.style import page
 from llmspell_kernel.display.text import render_text
 
 __all__ = [

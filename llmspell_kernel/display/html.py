@@ -9,59 +9,30 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from llmspell_kernel.display import literal
-from llmspell_kernel.display.snapshot import Grid, Nil, Node, Reference, String, Table, kind_of
-from llmspell_kernel.display.style import STYLE
-from llmspell_kernel.display.text import TableWriter, own_text, references_in, scalar_text, table_size
+from llmspell_kernel.display.grid import grid_html
+from llmspell_kernel.display.leaf import leaf_html
+from llmspell_kernel.display.snapshot import Grid, Node, Reference, String, Table, kind_of
+from llmspell_kernel.display.text import TableWriter, own_text, references_in, table_size
+from llmspell_kernel.display.vector import is_vector, vector_html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _INLINE = 72
 _PREVIEW = 60
-_OPEN_LINES = 25
-_CELL_TEXT = 300
-_LEAF_TEXT = 2000
-
-# JupyterLab aligns cells to the right; the style attribute says otherwise where the sheet is lost.
-_LEFT = '<td style="text-align:left"'
-_WORD = 'class="ls-w"'
-
-_CLASSES = {
-    "string": "ls-s",
-    "integer": "ls-n",
-    "float": "ls-n",
-    "boolean": "ls-w",
-    "nil": "ls-q",
-    "function": "ls-q",
-    "thread": "ls-q",
-    "userdata": "ls-q",
-    "handle": "ls-w",
-}
-_QUIET_TYPES = frozenset({"boolean", "nil", "function", "thread", "userdata", "handle"})
-
-
-def render_html(node: Node) -> str | None:
-    """Draw a table as HTML; give None for values that plain text shows as well."""
-    if not isinstance(node, Table):
-        return None
-    return page(table_html(node))
-
-
-def page(body: str) -> str:
-    """Wrap drawn HTML with its style sheet, ready for a ``text/html`` output."""
-    return f'{STYLE}<div class="llmspell">{body}</div>'
+_OPEN_LINES = 24
+_LONG = 160
+_MAP = 12
+_UNTYPED = frozenset({"boolean", "nil", "function", "thread", "userdata", "handle"})
 
 
 def table_html(table: Table) -> str:
     """Draw a table without its style sheet."""
-    writer = _HtmlWriter(table)
     own = own_text(table)
-    parts: list[str] = []
+    drawn = _TreeWriter(table).root(is_open=own is None)
     if own is not None:
-        parts.append(f'<pre class="ls-own">{escape(own)}</pre>')
-    parts.append(writer.root(closed=own is not None))
-    return "".join(parts) + problems_html(table.problems)
+        drawn = f'<pre class="ls-own">{escape(own)}</pre>{drawn}'
+    return drawn + problems_html(table.problems)
 
 
 def problems_html(problems: Iterable[str]) -> str:
@@ -69,87 +40,93 @@ def problems_html(problems: Iterable[str]) -> str:
     return "".join(f'<pre class="ls-problem">{escape(problem)}</pre>' for problem in problems)
 
 
-def leaf_html(node: Node, most: int = _LEAF_TEXT) -> str:
-    """Draw a value that is no table."""
-    text = scalar_text(node, most)
-    return f'<code class="{_CLASSES[kind_of(node)]}">{escape(text)}</code>'
-
-
-class _HtmlWriter:
+class _TreeWriter:
     def __init__(self, root: Table) -> None:
         self._root = root
         self._labels = references_in(root)
         self._text = TableWriter(root)
+        self._cells = 0  # how many grid cells are around what is being drawn
 
-    def root(self, *, closed: bool) -> str:
+    def root(self, *, is_open: bool) -> str:
         table = self._root
-        if table.grid:
-            return self._grid(table, table.grid)
-        if not closed and not self._labels and not any(isinstance(each, Table) for each in table.items):
-            flat = self._text.flat(table, _INLINE)
-            if flat is not None and "\n" not in flat:
-                return self._inline(table)
-        return f'<ul class="ls-tree"><li>{self._branch("", table, is_open=not closed)}</li></ul>'
+        if is_open and (table.grid or is_vector(table) or _map_grid(table)):
+            return self._body(table)
+        if is_open and not self._labels and self._text.flat(table, _INLINE) is not None:
+            return f"<code>{self._inline(table)}</code>"
+        return f'<ul class="ls-tree"><li>{self._branch("", table, is_open=is_open)}</li></ul>'
+
+    # A short table on one line, coloured
+
+    def _inline(self, node: Node) -> str:
+        if not isinstance(node, Table):
+            return leaf_html(node)
+        if node.grid:
+            return escape(self._text.flat(node, _INLINE) or "{…}")
+        parts = [self._inline(item) for item in node.items]
+        parts += [f"{self._key(key)} = {self._inline(value)}" for key, value in node.pairs()]
+        return f"{self._name(node)}{{{', '.join(parts)}}}"
 
     # Trees
-
-    def _inline(self, table: Table) -> str:
-        """A short table on one line, coloured."""
-        parts = [self._inline_value(item) for item in table.items]
-        parts += [f"{self._key(key)} = {self._inline_value(value)}" for key, value in table.pairs()]
-        name = f'<span class="ls-w">{escape(table.name)}</span> ' if table.name else ""
-        return f"<code>{name}{{{', '.join(parts)}}}</code>"
-
-    def _inline_value(self, node: Node) -> str:
-        return self._inline(node) if isinstance(node, Table) else leaf_html(node)
 
     def _key(self, key: Node) -> str:
         return f'<code class="ls-k">{escape(self._text.key(key))}</code>'
 
+    def _name(self, table: Table) -> str:
+        return f'<span class="ls-w">{escape(table.name)}</span> ' if table.name else ""
+
     def _entry(self, key: str, node: Node) -> str:
-        label = f"{key} = " if key else ""
+        label = f"{key} = "
         if isinstance(node, Table):
             if node.is_empty:
                 return f"<li><span>{label}<code>{self._name(node)}{{}}</code></span></li>"
-            return f"<li>{self._branch(label, node, is_open=False)}</li>"
+            return f"<li>{self._branch(label, node, is_open=self._opens(node))}</li>"
         if isinstance(node, Reference):
             number = self._labels.get(node.id, node.id)
             return f'<li><span>{label}<span class="ls-q">↩ table {number}</span></span></li>'
-        return f"<li><span>{label}{leaf_html(node)}{self._leaf_type(node)}</span></li>"
-
-    def _leaf_type(self, node: Node) -> str:
-        kind = kind_of(node)
-        if kind in _QUIET_TYPES:
-            return ""
-        if isinstance(node, String) and node.data:
-            kind = "binary string"
-        return f'<span class="ls-t">{kind}</span>'
-
-    def _name(self, table: Table) -> str:
-        return f'<span class="ls-w">{escape(table.name)}</span> ' if table.name else ""
+        if isinstance(node, str) and len(node) > (_PREVIEW if "\n" in node else _LONG):
+            return f"<li>{_long_string(label, node, len(node.encode()))}</li>"
+        if isinstance(node, String) and len(node.text) > _LONG:
+            return f"<li>{_long_string(label, node.text + '…', node.length)}</li>"
+        return f"<li><span>{label}{leaf_html(node)}{_leaf_type(node)}</span></li>"
 
     def _branch(self, label: str, table: Table, *, is_open: bool) -> str:
         number = self._labels.get(table.id)
         mark = f'<span class="ls-q">⟨{number}⟩ </span>' if number is not None else ""
         own = own_text(table) if table is not self._root else None
-        preview = escape(own[:200]) if own else escape(self._preview(table))
+        preview = own[:200] if own else self._text.brief(table, _PREVIEW)
         summary = (
             f"{label}{mark}{self._name(table)}"
-            f'<code class="{"" if own else "ls-p "}ls-q">{preview}</code>'
+            f'<code class="{"" if own else "ls-p "}ls-q">{escape(preview)}</code>'
             f'<span class="ls-t">{escape(table_size(table))}</span>'
         )
         if table.cut:
             return f"<span>{summary}</span>"
-        opened = " open" if is_open else ""
-        body = self._grid(table, table.grid) if table.grid else f"<ul>{''.join(self._entries(table))}</ul>"
-        return f"<details{opened}><summary>{summary}</summary>{body}</details>"
+        return (
+            f"<details{' open' if is_open else ''}><summary>{summary}</summary>{self._body(table)}</details>"
+        )
 
-    def _preview(self, table: Table) -> str:
-        if table.cut:
-            return "{…}"
-        return self._text.flat(table, _PREVIEW) or "{…}"
+    def _body(self, table: Table) -> str:
+        grid = table.grid or _map_grid(table)
+        if grid:
+            return grid_html(table, grid, self._text, self._in_cell, sortable=not self._cells)
+        if is_vector(table):
+            return vector_html(table)
+        return f"<ul>{''.join(self._entries(table))}</ul>"
 
-    def _entries(self, table: Table) -> Iterable[str]:
+    def _in_cell(self, table: Table) -> str:
+        self._cells += 1
+        drawn = self._branch("", table, is_open=False)
+        self._cells -= 1
+        return drawn
+
+    def _opens(self, table: Table) -> bool:
+        """A short table in a short tree shows what it holds."""
+        return (
+            not table.grid
+            and _lines_of(self._root, _OPEN_LINES) + _lines_of(table, _OPEN_LINES) <= _OPEN_LINES
+        )
+
+    def _entries(self, table: Table) -> Iterator[str]:
         for number, item in enumerate(table.head_items, start=1):
             yield self._entry(f'<code class="ls-k">{number}</code>', item)
         if table.items_left_out > 0:
@@ -162,74 +139,40 @@ class _HtmlWriter:
             least = "at least " if table.inexact else ""
             yield f'<li><span class="ls-q">⋯ {least}{table.fields_left_out:,} more fields</span></li>'
 
-    # Grids
 
-    def _grid(self, table: Table, grid: Grid) -> str:
-        columns = grid.columns or list(range(1, len(grid.rows[0]) + 1))
-        kinds = [_column_kind([row[index] for row in grid.rows]) for index in range(len(columns))]
-        more = grid.width - len(columns)
-        head = "".join(self._head_cell(name, kind) for name, kind in zip(columns, kinds, strict=True))
-        if more > 0:
-            head += f'<th class="ls-q">+{more:,}</th>'
-        rows: list[str] = []
-        offset = table.length - len(grid.rows)
-        for index, row in enumerate(grid.rows):
-            if index == grid.head:
-                rows.append(self._gap(offset, len(columns) + (more > 0)))
-            number = index + 1 if index < grid.head else index + 1 + offset
-            cells = "".join([self._cell(cell) for cell in row])
-            rows.append(f"<tr><th>{number}</th>{cells}{'<td></td>' if more > 0 else ''}</tr>")
-        return (
-            '<div class="ls-scroll" style="max-height:30em;overflow:auto"><table class="ls-grid">'
-            f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-            f'<div class="ls-foot">{self._caption(table, grid)}</div>'
-        )
-
-    def _head_cell(self, name: Node, kind: str) -> str:
-        text = name if isinstance(name, str) else str(name) if isinstance(name, int) else scalar_text(name)
-        align = ' style="text-align:left"' if kind not in ("integer", "float", "number") else ""
-        label = f'<span class="ls-t">{kind}</span>' if kind else ""
-        return f"<th{align}>{escape(text)}{label}</th>"
-
-    def _gap(self, left_out: int, width: int) -> str:
-        return f'<tr class="ls-gap"><th>⋮</th><td colspan="{width}">{left_out:,} more rows</td></tr>'
-
-    def _cell(self, cell: Node) -> str:
-        match cell:
-            case bool():
-                return f"{_LEFT} {_WORD}>{'true' if cell else 'false'}</td>"
-            case int() | float():
-                return f"<td>{literal.number(cell)}</td>"
-            case str():
-                return f"{_LEFT}>{escape(_cell_text(cell))}</td>"
-            case Nil():
-                return "<td></td>"
-            case String(text=text) if text:
-                size = literal.count(cell.length, "byte")
-                return f'{_LEFT}>{escape(text)}…<span class="ls-t">{size}</span></td>'
-            case Table() if not cell.cut and not cell.is_empty:
-                branch = self._branch("", cell, is_open=False)
-                return f'{_LEFT}><ul class="ls-tree"><li>{branch}</li></ul></td>'
-            case Table() | Reference():
-                text = self._text.flat(cell, _PREVIEW) or "{…}"
-                return f'{_LEFT}><code class="ls-q">{escape(text)}</code></td>'
-            case _:
-                return f"{_LEFT}>{leaf_html(cell, _CELL_TEXT)}</td>"
-
-    def _caption(self, table: Table, grid: Grid) -> str:
-        noun = "column"
-        size = f"{literal.count(table.length, 'row')} × {literal.count(grid.width, noun)}"
-        hidden = table.length - len(grid.rows)
-        return f"{size}, {len(grid.rows):,} rows shown" if hidden > 0 else size
+def _map_grid(table: Table) -> Grid | None:
+    """A map of many plain values is a grid of one column."""
+    if table.items or table.cut or table.inexact or len(table.fields) < 2 * _MAP:
+        return None
+    values = table.fields[1::2]
+    if not all(isinstance(value, bool | int | float | str) for value in values):
+        return None
+    rows = [[value] for value in values]
+    return Grid(width=1, head=len(rows), rows=rows, columns=["value"], labels=table.fields[::2])
 
 
-def _cell_text(text: str) -> str:
-    return text if len(text) <= _CELL_TEXT else f"{text[:_CELL_TEXT]}…"
+def _lines_of(table: Table, most: int) -> int:
+    lines = 0
+    for node in (*table.items, *table.fields[1::2]):
+        lines += 1 + (_lines_of(node, most - lines) if isinstance(node, Table) else 0)
+        if lines > most:
+            break
+    return lines
 
 
-def _column_kind(cells: list[Node]) -> str:
-    kinds = {kind_of(cell) for cell in cells}
-    kinds.discard("nil")
-    if len(kinds) == 1:
-        return kinds.pop()
-    return "number" if kinds == {"integer", "float"} else "mixed" if kinds else ""
+def _leaf_type(node: Node) -> str:
+    kind = kind_of(node)
+    if kind in _UNTYPED:
+        return ""
+    if isinstance(node, String) and node.data:
+        kind = "binary string"
+    return f'<span class="ls-t">{kind}</span>'
+
+
+def _long_string(label: str, text: str, size: int) -> str:
+    first = text[:_LONG].split("\n", 1)[0][:_PREVIEW]
+    return (
+        f'<details><summary>{label}<code class="ls-s ls-p">"{escape(first)}…</code>'
+        f'<span class="ls-t">string, {size:,} bytes</span></summary>'
+        f'<pre class="ls-long ls-s">{escape(text)}</pre></details>'
+    )

@@ -66,7 +66,7 @@ class Reference(_Tagged, tag="reference", frozen=True):
 
 
 class Grid(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Records (with `columns`) or a matrix (without), as rows of cells.
+    """Records (with `columns`) or a matrix (without), as rows of cells; with `labels` the rows of a map.
 
     The first `head` rows are the table's first, the others its last. `width` counts all columns.
     """
@@ -75,6 +75,18 @@ class Grid(msgspec.Struct, frozen=True, omit_defaults=True):
     head: int
     rows: list[list[Node]]
     columns: list[Node] = []
+    labels: list[Node] = []
+
+
+class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an array of finite numbers amounts to; `trace` is its course in at most 60 means."""
+
+    least: int | float
+    greatest: int | float
+    mean: float
+    norm: float
+    integers: bool
+    trace: list[float]
 
 
 class Table(_Tagged, tag="table", frozen=True):
@@ -96,6 +108,7 @@ class Table(_Tagged, tag="table", frozen=True):
     inexact: bool = False
     cut: bool = False
     grid: Grid | None = None
+    statistics: Statistics | None = None
     text: Node = None
     html: str | None = None
     markdown: str | None = None
@@ -119,13 +132,15 @@ class Table(_Tagged, tag="table", frozen=True):
     @property
     def items_left_out(self) -> int:
         """How many items are between the first and the last ones shown."""
-        shown = len(self.grid.rows) if self.grid else len(self.items)
-        return self.length - shown
+        if self.grid:
+            return 0 if self.grid.labels else self.length - len(self.grid.rows)
+        return self.length - len(self.items)
 
     @property
     def fields_left_out(self) -> int:
         """How many fields are not here (at least that many if `inexact`)."""
-        return self.count - len(self.fields) // 2
+        shown = len(self.grid.labels) if self.grid else len(self.fields) // 2
+        return self.count - shown
 
     @property
     def is_empty(self) -> bool:
@@ -192,7 +207,13 @@ def _table_to_plain(table: Table) -> Any:
     return dict(enumerate(items, start=1)) | fields
 
 
-def _grid_to_plain(grid: Grid) -> list[Any]:
+def _grid_to_plain(grid: Grid) -> Any:
+    if grid.labels:
+        return dict(zip(map(_plain_key, grid.labels), _rows_to_plain(grid), strict=True))
+    return _rows_to_plain(grid)
+
+
+def _rows_to_plain(grid: Grid) -> list[Any]:
     if not grid.columns:
         return [[to_plain(cell) for cell in row] for row in grid.rows]
     if grid.width > len(grid.columns):

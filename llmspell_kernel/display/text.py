@@ -18,6 +18,7 @@ from llmspell_kernel.display.snapshot import (
     Nil,
     Node,
     Reference,
+    Statistics,
     String,
     Table,
     Thread,
@@ -42,7 +43,10 @@ def render_text(node: Node, width: int = WIDTH) -> str:
             return f"{literal.long_bracket(text + '…')} ({literal.count(node.length, 'byte')})"
         case Table() | Userdata():
             body = own_text(node) or TableWriter(node, width).write()
-            return "\n".join([body, *(f"-- {problem}" for problem in node.problems)])
+            notes = [*node.problems]
+            if isinstance(node, Table) and node.statistics and node.items_left_out:
+                notes.append(statistics_text(node.statistics))
+            return "\n".join([body, *(f"-- {note}" for note in notes)])
         case _:
             return scalar_text(node)
 
@@ -113,6 +117,17 @@ def table_size(table: Table) -> str:
     return ", ".join(parts) or ("empty" if table.is_empty else "not shown")
 
 
+def statistics_text(statistics: Statistics) -> str:
+    """Sum up an array of numbers in a line."""
+    least, greatest = (rounded(each) for each in (statistics.least, statistics.greatest))
+    return f"from {least} to {greatest}, mean {rounded(statistics.mean)}, norm {rounded(statistics.norm)}"
+
+
+def rounded(value: float) -> str:
+    """Write a number with six digits at most."""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
 def references_in(node: Node) -> dict[int, int]:
     """Number the tables that `node` refers to again: snapshot id to 1, 2, …, in order of appearance."""
     used: list[int] = []
@@ -164,6 +179,25 @@ class TableWriter:
             parts.append(part)
             room -= len(part) + 2
         return f"{opening}{', '.join(parts)}}}" if room >= -2 else None
+
+    def brief(self, node: Table, room: int) -> str:
+        """Write the beginning of a table on one line of about `room` characters; ``…`` where it is cut."""
+        parts: list[str] = []
+        left = room - 2
+        for prefix, value in _entries(node):
+            if isinstance(value, _LeftOut):
+                parts.append("…")
+                break
+            key = "" if isinstance(prefix, _NoKey) else f"{self.key(prefix)} = "
+            text = self.flat(value, left - len(key))
+            if text is None:
+                if not parts and isinstance(value, Table) and left > 20:
+                    parts.append(key + self.brief(value, left - len(key) - 3))
+                parts.append("…")
+                break
+            parts.append(key + text)
+            left -= len(key) + len(text) + 2
+        return f"{{{', '.join(parts)}}}"
 
     def _flat_entry(self, prefix: Node | _NoKey, value: Node | _LeftOut, room: int) -> str | None:
         if isinstance(value, _LeftOut):
@@ -255,7 +289,12 @@ def _entries(table: Table) -> Iterator[tuple[Node | _NoKey, Node | _LeftOut]]:
         yield _NO_KEY, _LeftOut(f"{least}{table.fields_left_out:,} more fields")
 
 
-def _grid_entries(table: Table, grid: Grid) -> Iterator[tuple[_NoKey, Node | _LeftOut]]:
+def _grid_entries(table: Table, grid: Grid) -> Iterator[tuple[Node | _NoKey, Node | _LeftOut]]:
+    if grid.labels:
+        yield from zip(grid.labels, (_row(grid, row) for row in grid.rows), strict=True)
+        if table.fields_left_out:
+            yield _NO_KEY, _LeftOut(f"{table.fields_left_out:,} more fields")
+        return
     for number, row in enumerate(grid.rows):
         if number == grid.head:
             yield _NO_KEY, _LeftOut(f"{table.items_left_out:,} more")

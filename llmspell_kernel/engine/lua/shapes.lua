@@ -1,7 +1,7 @@
 -- Tables that are better looked at as a grid: arrays of records and matrices. And tables of MIME types.
 
 local debug_getmetatable = debug.getmetatable
-local math_max, math_min = math.max, math.min
+local math_huge, math_max, math_min, math_type = math.huge, math.max, math.min, math.type
 local string_match, string_sub = string.match, string.sub
 local table_sort = table.sort
 local next, rawget, rawlen, type = next, rawget, rawlen, type
@@ -15,13 +15,21 @@ local CELLS = 3200 -- of all rows that are shown
 local NAMES = 400 -- different keys before it is no grid
 local CELL_BYTES = 300
 local MATRIX_WIDTH = 1000
+local VECTOR_LEAST, VECTOR_MOST = 20, 100000 -- numbers worth statistics
+local TRACE = 60
 local CUT_BYTES = 200
 
-local function rows_of(t, n, depth)
+-- The first and the last of the n rows; `keys` are the keys of a map's, else they are items.
+local function rows_of(t, n, depth, keys)
   local rows = {}
   local head, tail = HEAD, TAIL
   if depth > 0 then head, tail = INNER_HEAD, INNER_TAIL end
   if n <= head + tail then head, tail = n, 0 end
+  if keys then
+    n = math_min(n, head + tail)
+    for i = 1, n do rows[i] = rawget(t, keys[i]) or false end
+    return rows, n
+  end
   for i = 1, head do rows[i] = rawget(t, i) or false end
   for i = n - tail + 1, n do rows[#rows + 1] = rawget(t, i) or false end
   return rows, head
@@ -36,8 +44,8 @@ local function is_plain(value)
     and rawget(metatable, "__name") == nil
 end
 
--- The names used by the rows with how many rows have each, or nil if the rows are not alike.
-local function column_names(rows)
+-- The names used by the rows, sorted, or nil if less than a part `alike` of all cells is filled.
+local function column_names(rows, alike)
   local uses, names, cells = {}, {}, 0
   for i = 1, #rows do
     local key, size = next(rows[i]), 0
@@ -55,7 +63,7 @@ local function column_names(rows)
     if size == 0 then return nil end
     cells = cells + size
   end
-  if cells * 2 < #rows * #names then return nil end
+  if cells < alike * #rows * #names then return nil end
   table_sort(names, function(a, b) return string_sub(a, 1, CUT_BYTES) < string_sub(b, 1, CUT_BYTES) end)
   return names
 end
@@ -91,10 +99,10 @@ local function mostly_scalar(rows, names)
   return scalars >= tables
 end
 
-local function fewer_rows(rows, head, width)
+local function fewer_rows(rows, head, width, labelled)
   local most = math_max(10, CELLS // width)
   if #rows <= most then return rows, head end
-  local kept_tail = most // 4
+  local kept_tail = labelled and 0 or most // 4
   local kept_head = most - kept_tail
   local kept = {}
   for i = 1, math_min(kept_head, head) do kept[i] = rows[i] end
@@ -120,27 +128,34 @@ local function describe_cells(rows, keys, width, job, describe, depth)
   return described
 end
 
---- A grid of the array `t` of `n` items, or nil if it is not one.
-function M.grid(t, n, job, describe, depth)
+--- A grid of the table `t`, or nil if it is not made of rows.
+--
+-- It has `n` items and nothing else, or, if `keys` are given, these sorted keys and no items.
+function M.grid(t, n, job, describe, depth, keys)
   if n < 1 then return nil end
-  local rows, head = rows_of(t, n, depth)
+  local rows, head = rows_of(t, n, depth, keys)
   for i = 1, #rows do
     if not is_plain(rows[i]) then return nil end
   end
-  local width = matrix_width(rows)
+  local width = nil
+  if not keys then width = matrix_width(rows) end
   local names = nil
   if not width then
-    names = column_names(rows)
+    names = column_names(rows, keys and 0.75 or 0.5)
     if not names or not mostly_scalar(rows, names) then return nil end
     width = #names
   end
   local shown_width = math_min(width, COLUMNS)
-  rows, head = fewer_rows(rows, head, shown_width)
+  rows, head = fewer_rows(rows, head, shown_width, keys ~= nil)
   -- Cells are small: four of them count as one node.
   local cost = #rows * shown_width // 4
   if job.nodes < cost then return nil end
   local nodes = job.nodes
   local grid = { width = width, head = head }
+  if keys then
+    grid.labels = {}
+    for i = 1, #rows do grid.labels[i] = describe(job, keys[i], depth + 1) end
+  end
   if names then
     grid.columns = {}
     for c = 1, shown_width do grid.columns[c] = describe(job, string_sub(names[c], 1, CUT_BYTES), depth + 1) end
@@ -148,6 +163,34 @@ function M.grid(t, n, job, describe, depth)
   grid.rows = describe_cells(rows, names, shown_width, job, describe, depth)
   job.nodes = nodes - cost
   return grid
+end
+
+--- What an array of numbers amounts to, or nil if it is short, very long, or has anything else in it.
+--
+-- `trace` holds the means of up to TRACE stretches of equal length, for a small curve.
+function M.statistics(t, n)
+  if n < VECTOR_LEAST or n > VECTOR_MOST or type(rawget(t, 1)) ~= "number" or type(rawget(t, n)) ~= "number" then
+    return nil
+  end
+  local least, greatest, sum, squares, integers = math_huge, -math_huge, 0.0, 0.0, true
+  local points = math_min(n, TRACE)
+  local trace, point, stretch, stretch_start = {}, 1, 0.0, 0
+  for i = 1, n do
+    local value = rawget(t, i)
+    if type(value) ~= "number" or value ~= value or value - value ~= 0 then return nil end
+    if value < least then least = value end
+    if value > greatest then greatest = value end
+    if math_type(value) == "float" then integers = false end
+    value = value + 0.0
+    sum, squares, stretch = sum + value, squares + value * value, stretch + value
+    if i == point * n // points then
+      trace[point] = stretch / (i - stretch_start)
+      point, stretch, stretch_start = point + 1, 0.0, i
+    end
+  end
+  return {
+    least = least, greatest = greatest, mean = sum / n, norm = squares ^ 0.5, integers = integers, trace = trace,
+  }
 end
 
 --- Whether all keys of `t` look like MIME types (and there is one).

@@ -34,7 +34,7 @@ M.BUDGET = {
   head = { 80, 20, 10 }, -- first items of a long array
   tail = { 20, 5, 2 }, -- its last items
   fields = { 200, 60, 30 }, -- fields of a table
-  grid = true, -- look for records and matrices
+  grid = true, -- look for records, matrices and vectors
   rich = true, -- ask the value itself for __html, __markdown and __mime
 }
 
@@ -384,14 +384,17 @@ local function expand(job, t, node, depth)
   if depth == 0 and job.budget.rich then ask_rich(job, node, t) end
   local n = array_length(t, 100)
   local keys, count, exact = other_keys(job, t, n, at_depth(job.budget.fields, depth))
-  if count == 0 and exact and job.budget.grid and depth + 1 < job.budget.depth then
-    node.grid = shapes.grid(t, n, job, describe, depth)
-    if node.grid then
-      node.length = n
-      return
+  if job.budget.grid and exact and depth + 1 < job.budget.depth then
+    if count == 0 then
+      node.grid = shapes.grid(t, n, job, describe, depth)
+      if node.grid then node.length = n return end
+    elseif n == 0 and count > 1 then
+      node.grid = shapes.grid(t, #keys, job, describe, depth, keys)
+      if node.grid then node.count = count return end
     end
   end
   if n > 0 then put_items(job, t, node, depth, n) end
+  if count == 0 and exact and job.budget.grid and depth < 2 then node.statistics = shapes.statistics(t, n) end
   if count > 0 or not exact then put_fields(job, t, node, depth, keys, count, exact) end
 end
 
@@ -412,7 +415,8 @@ end
 local function new_job(budget)
   local merged = {}
   for name, default in next, M.BUDGET do
-    local own = budget and budget[name]
+    local own = nil
+    if type(budget) == "table" then own = budget[name] end
     if own == nil then merged[name] = default else merged[name] = own end
   end
   return {
