@@ -4,6 +4,7 @@
 
     SpellError
     ├── BadArgument              a call that was written wrongly
+    ├── ConversionError          a value that cannot cross between Lua and a bridge
     ├── MissingGrant             a power the session was not given
     ├── LimitExceeded            time, memory, output, instructions, … ran out
     ├── Cancelled                the person, or the end of a task, stopped it
@@ -88,6 +89,12 @@ class BadArgument(SpellError):
     """A call that was written wrongly: a missing, superfluous or ill-typed argument."""
 
     code = "bad_argument"
+
+
+class ConversionError(SpellError):
+    """A value that cannot cross between Lua and a bridge; the message begins with the path to it."""
+
+    code = "conversion"
 
 
 class MissingGrant(SpellError):
