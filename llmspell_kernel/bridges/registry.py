@@ -14,6 +14,7 @@ from llmspell_kernel.errors import BadArgument, SpellError
 
 if TYPE_CHECKING:
     from llmspell_kernel.config import Settings
+    from llmspell_kernel.llm.models import Models
 
 ENTRY_POINTS = "llmspell.bridges"
 _log = logging.getLogger("llmspell")
@@ -45,6 +46,11 @@ class Host(Protocol):
     @property
     def settings(self) -> Settings:
         """The session's settings."""
+        ...
+
+    @property
+    def models(self) -> Models:
+        """The session's language models."""
         ...
 
     async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
@@ -100,7 +106,7 @@ class Registry:
                 "name": name,
                 "aliases": list(bridge.aliases),
                 "functions": list(self._exports[name]),
-                "lua": bridge.lua_part,
+                **({"lua": bridge.lua_part} if bridge.lua_part else {}),
             }
             for name, bridge in self._bridges.items()
             if not bridge.internal

@@ -8,14 +8,14 @@ any other Lua runs.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import lupa.lua54 as lua54
 
 Scalar: TypeAlias = bytes | int | float | bool | None
 
-LUA_PACKAGE = "llmspell_kernel.engine.lua"
+LUA_FOLDER = Path(__file__).parent / "lua"
 
 
 class Host(Protocol):
@@ -58,17 +58,14 @@ def lua_source(name: str) -> bytes | None:
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         return None
-    file = resources.files(LUA_PACKAGE).joinpath(*parts[:-1], f"{parts[-1]}.lua")
+    file = LUA_FOLDER.joinpath(*parts).with_suffix(".lua")
     return file.read_bytes() if file.is_file() else None
 
 
 def preload_sources() -> None:
     """Read every one of the engine's own Lua modules, before files are out of reach."""
-    root = resources.files(LUA_PACKAGE)
-    for folder, prefix in ((root, ""), (root / "lib", "lib.")):
-        for file in folder.iterdir():
-            if file.name.endswith(".lua"):
-                lua_source(prefix + file.name.removesuffix(".lua"))
+    for file in LUA_FOLDER.rglob("*.lua"):
+        lua_source(".".join(file.relative_to(LUA_FOLDER).with_suffix("").parts))
 
 
 class LuaState:

@@ -54,7 +54,8 @@ class LLMSpellKernel(Kernel):
         early = cast("EarlyEngine | None", getattr(kwargs.get("parent"), "engine", None)) or early_engine()
         self._early = early
         self.spell_session = Session(early.settings)
-        self.history = History(early.settings)
+        kept = early.settings.history
+        self.history = History(kept.file if kept.enabled else None)
         self._magics = Magics(self)
         self._started: asyncio.Task[None] | None = None
         self._arrived = 0

@@ -22,29 +22,20 @@ def failed(failure: Failure, sources: Mapping[str, str], known_names: Names) -> 
     return Problem(failure.ename, failure.message, render(failure, sources, known_names=known_names))
 
 
-def _limit_told(reason: StopReason, settings: Settings) -> tuple[str, str, str]:
+_LIMITS = {StopReason.TIME: "time", StopReason.OUTPUT: "output"}
+
+
+def _why(reason: StopReason, settings: Settings) -> tuple[str, str, str]:
     """Return ename, what happened, and what to do."""
-    limits = settings.limits
-    match reason:
-        case StopReason.TIME:
-            return (
-                "TimeLimit",
-                f"time limit reached ({limits.time:g} s)",
-                "LLMSPELL_TIME_LIMIT (seconds), or time under [limits] in llmspell.toml, raises it",
-            )
-        case StopReason.OUTPUT:
-            return (
-                "OutputLimit",
-                f"output limit reached ({limits.output:,} bytes shown, 1 GiB kept)",
-                "LLMSPELL_OUTPUT_LIMIT (bytes), or output under [limits] in llmspell.toml, raises it",
-            )
-        case _:
-            return "Interrupted", "interrupted", ""
+    if reason not in _LIMITS:
+        return "Interrupted", "interrupted", ""
+    error = settings.limit_exceeded(_LIMITS[reason])
+    return "LimitExceeded", error.message, error.suggestion or ""
 
 
 def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: Mapping[str, str]) -> Problem:
     """A cell that was stopped softly: what it did until then stays."""
-    ename, message, advice = _limit_told(reason, settings)
+    ename, message, advice = _why(reason, settings)
     where = render(failure, sources)[1:]
     lines = [f"\x1b[31m{ename}\x1b[0m: {message}; what the cell did until then stays", *where]
     return Problem(ename, message, [*lines, advice] if advice else lines)
@@ -69,7 +60,7 @@ def _engine_told(error: EngineDied, reason: StopReason | None, settings: Setting
     if reason is None:
         ename, message, advice = "EngineDied", error.message, ""
     else:
-        ename, message, advice = _limit_told(reason, settings)
+        ename, message, advice = _why(reason, settings)
         message += "; the cell did not stop by itself and was killed"
     lines = [f"\x1b[31m{ename}\x1b[0m: {message}", f"{consequence}; what it printed or did outside stays done"]
     return Problem(ename, message, [*lines, advice] if advice else lines)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
 from llmspell_kernel.config import Settings
@@ -14,12 +15,19 @@ from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.process import Endpoint
 from llmspell_kernel.errors import EngineDied, EngineError
+from llmspell_kernel.language.completeness import Completeness, check
+from llmspell_kernel.language.live import IdKind, KnownId, Variable
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints
 from llmspell_kernel.session.launching import engine_options
+from llmspell_kernel.session.live import EngineLive
+from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
+
+if TYPE_CHECKING:
+    from llmspell_kernel.llm.models import Models
 
 _OUTPUTS_KEPT = 256
 _SPILL_LIMIT = 1 << 30
@@ -43,6 +51,7 @@ class Session:
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
+        self._live = EngineLive(self.query, lambda: self.running, self._ids)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -72,6 +81,8 @@ class Session:
         self._checkpoints.drop()
         await self._client.close()
         await self._registry.close()
+        if "models" in vars(self):
+            await self.models.aclose()
 
     @property
     def running(self) -> bool:
@@ -94,6 +105,7 @@ class Session:
             await self._revive()
         self._last_cell += 1
         cell = self._running = self._last_cell
+        self._live.forget()
         self._stop = None
         output = self._open_output(cell, surface)
         if self._checkpoints.take():
@@ -114,6 +126,7 @@ class Session:
                 self._killer.cancel()
                 self._killer = None
             output.finish()
+        self._live.settle()
         self._checkpoints.mark_stale()
         if self._checkpoints.take():
             self._calls.checkpointed()
@@ -158,6 +171,23 @@ class Session:
             return [export.module for export in self._registry.exports()]
         return [export.name for export in self._registry.exports() if export.module == expression]
 
+    # ── help ─────────────────────────────────────────────────────────────────────────────────────
+
+    def is_complete(self, code: str) -> Completeness:
+        """Tell whether `code` can run, needs more lines, or is wrong."""
+        return check(code)
+
+    async def variables(self) -> list[Variable]:
+        """The variables that the cells have made, by name; none can be told while a cell runs."""
+        found = await self._live.variables()
+        return found.variables if found is not None else []
+
+    def _ids(self, kind: IdKind, prefix: str) -> list[KnownId]:
+        if kind != "module":
+            return []
+        names = dict.fromkeys(export.module for export in self._registry.exports())
+        return [KnownId(name) for name in names if name.startswith(prefix)]
+
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
 
     def interrupt(self) -> None:
@@ -177,6 +207,11 @@ class Session:
             self._killer = asyncio.get_running_loop().call_later(grace, self._client.kill)
 
     # ── what bridges may ask (registry.Host) ─────────────────────────────────────────────────────
+
+    @cached_property
+    def models(self) -> Models:
+        """The session's language models."""
+        return open_models(self.settings)
 
     async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
         """Call a Lua function by its callback id."""

@@ -8,6 +8,8 @@ local bridge = require("bridge")
 local cell = require("cell")
 local failure = require("failure")
 local snapshot = require("snapshot")
+local input = require("input")
+local globals = require("globals")
 
 local M = {}
 
@@ -45,13 +47,32 @@ function M.configure(options)
     end
   end
   env.require = sandbox_require
-  for name, fn in next, require("globals")(options) do env[name] = fn end
+  for name, fn in next, globals.build(options) do env[name] = fn end
+  local baseline = {}
+  for name, value in next, env do baseline[name] = value end
+  M.context = {
+    globals = env,
+    baseline = baseline,
+    members = bridge.members,
+    find = function(name) return cells:get(name) end,
+    names = function() return cells:names() end,
+  }
+end
+
+-- Nothing is shown for nil, nor for what a call returns only so that it can be used further.
+local function worth_showing(results)
+  if results.n == 1 and (input.is_stream(results[1]) or globals.is_display(results[1])) then return false end
+  for index = 1, results.n do
+    if results[index] ~= nil then return true end
+  end
+  return false
 end
 
 -- Values to show: kept short of everything hostile by snapshot.lua, inside the limits of the turn.
 local function run(fn)
   local results = table.pack(fn())
-  return codec.encode(codec.array(snapshot.take_all(results)))
+  local shown = worth_showing(results) and snapshot.take_all(results) or {}
+  return codec.encode(codec.array(shown))
 end
 
 -- Where the running cell was stopped: the armed hook goes on raising after the protected call has returned, so
@@ -108,7 +129,7 @@ M.tick = scheduler.drain
 -- Ask a module of the engine itself; never runs user code.
 function M.query(module, name, arguments)
   local ok, value = pcall(function()
-    return codec.encode((require(module)[name](M.context, table.unpack(codec.decode(arguments)))))
+    return codec.encode((require(module)[name](M.context, table.unpack(codec.decode_list(arguments)))))
   end)
   if ok then return true, value end
   return false, codec.encode(tostring(value))

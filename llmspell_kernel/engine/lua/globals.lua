@@ -30,7 +30,13 @@ handle_meta.__index = function(_, key) return methods[key] end
 handle_meta.__newindex = function() error("a display handle is read-only; use handle:update(value)", 2) end
 handle_meta.__tostring = function(handle) return "display: " .. handle_ids[handle] end
 
-return function(options)
+local M = {}
+
+function M.is_display(value)
+  return type(value) == "table" and handle_ids[value] ~= nil
+end
+
+function M.build(options)
   local G = {}
   local shown = 0
 
@@ -55,3 +61,5 @@ return function(options)
 
   return G
 end
+
+return M

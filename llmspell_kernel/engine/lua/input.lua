@@ -127,6 +127,10 @@ end
 file_meta.__newindex = function() error("a file is read-only", 2) end
 file_meta.__tostring = function(file) return "file (" .. (names[file] or "?") .. ")" end
 
+function M.is_stream(value)
+  return value ~= nil and methods_of[value] ~= nil
+end
+
 function M.io_library()
   return {
     stdout = stdout,
@@ -141,7 +145,7 @@ function M.io_library()
       if name ~= nil then error("io.lines: reading files needs a grant (see %sandbox)", 2) end
       return stdin_methods.lines(stdin, ...)
     end,
-    type = function(value) return methods_of[value] and "file" or nil end,
+    type = function(value) return value ~= nil and methods_of[value] and "file" or nil end,
   }
 end
 

@@ -204,16 +204,17 @@ function on_frame.answer(call, ok, value)
   local waiter = calls[call]
   if waiter then
     calls[call] = nil
-    S.wake(waiter, ok, codec.decode(value))
+    S.wake(waiter, ok, (ok and codec.decode_list or codec.decode)(value))
   end
 end
 
 function on_frame.invoke(invocation, id, arguments)
   local entry = callbacks[id]
+  local values = codec.decode_list(arguments)
   local task = S.spawn(function(...)
     if not entry then error("this callback is no longer held", 0) end
     return entry.fn(...)
-  end, unpack(codec.decode(arguments)))
+  end, unpack(values, 1, values.n))
   task.cell = entry and entry.cell or main_cell
   local function answer(ok, value)
     if invocation ~= 0 then host.send("returned", invocation, ok, value) end

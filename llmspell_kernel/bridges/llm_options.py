@@ -1,0 +1,149 @@
+"""Reading what a spell asks a model: prompts, messages and options, in every shape that spells use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, cast
+
+from llmspell_kernel.bridges.arguments import lua_type
+from llmspell_kernel.bridges.registry import current_call
+from llmspell_kernel.engine.values import CallbackRef
+from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.llm.protocol import Message, Request, Role
+
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+_NUMBERS = ("temperature", "max_tokens", "top_p", "seed", "timeout")
+_KNOWN = frozenset(
+    ("model", "provider", "system", "prompt", "messages", "stop", "schema", "stream", "on_chunk", "tools", *_NUMBERS)
+)
+_warned: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What concerns how the answer is handed over."""
+
+    stream: bool = False
+    on_chunk: CallbackRef | None = None
+
+
+def request_of(
+    function: str, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None
+) -> tuple[Request, str, Extras]:
+    """Make a request of a prompt, a list of messages or an options table, and further options.
+
+    Returns:
+        The request, the provider's name or an empty string, and how the answer is handed over.
+
+    Raises:
+        BadArgument: an option has the wrong type, or there is nothing to ask.
+    """
+    given: dict[str, Any] = dict(options or {})
+    if isinstance(prompt, dict):
+        given = {**prompt, **given}
+    elif isinstance(prompt, list):
+        given["messages"] = prompt
+    else:
+        given["prompt"] = prompt
+    _warn_of_unknown(function, given)
+    request = Request(
+        model=_text(function, given, "model"),
+        messages=_messages(function, given),
+        temperature=_number(function, given, "temperature"),
+        max_tokens=_whole(function, given, "max_tokens"),
+        top_p=_number(function, given, "top_p"),
+        seed=_whole(function, given, "seed"),
+        timeout=_number(function, given, "timeout"),
+        stop=_stop(function, given),
+        schema=_table(function, given, "schema"),
+    )
+    on_chunk = given.get("on_chunk")
+    if on_chunk is not None and not isinstance(on_chunk, CallbackRef):
+        raise _wrong(function, "on_chunk", "function", on_chunk)
+    return request, _text(function, given, "provider"), Extras(bool(given.get("stream")), on_chunk)
+
+
+def _wrong(function: str, key: str, expected: str, got: Any) -> BadArgument:
+    return BadArgument(f"bad option '{key}' to '{function}' ({expected} expected, got {lua_type(got)})")
+
+
+def _text(function: str, given: dict[str, Any], key: str) -> str:
+    value = given.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(function, key, "string", value)
+    return value
+
+
+def _number(function: str, given: dict[str, Any], key: str) -> float | None:
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(function, key, "number", value)
+    return float(value)
+
+
+def _whole(function: str, given: dict[str, Any], key: str) -> int | None:
+    value = _number(function, given, key)
+    return None if value is None else int(value)
+
+
+def _table(function: str, given: dict[str, Any], key: str) -> dict[str, Any] | None:
+    value = given.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise _wrong(function, key, "table", value)
+    return cast("dict[str, Any] | None", value)
+
+
+def _stop(function: str, given: dict[str, Any]) -> tuple[str, ...]:
+    value = given.get("stop")
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
+        return tuple(cast("list[str]", value))
+    raise _wrong(function, "stop", "string or list of strings", value)
+
+
+def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    if system := _text(function, given, "system"):
+        messages.append(Message(role="system", content=system))
+    listed = given.get("messages") or []
+    if not isinstance(listed, list):
+        raise _wrong(function, "messages", "list of messages", listed)
+    for index, item in enumerate(cast("list[Any]", listed), 1):
+        messages.append(_message(function, index, item))
+    if prompt := _text(function, given, "prompt"):
+        messages.append(Message(role="user", content=prompt))
+    if not any(message.role != "system" for message in messages):
+        raise BadArgument(f"'{function}' has nothing to ask: give a prompt, or messages = {{ {{role=, content=}} }}")
+    return tuple(messages)
+
+
+def _message(function: str, index: int, item: Any) -> Message:
+    if isinstance(item, str):
+        return Message(role="user", content=item)
+    role = item.get("role", "user") if isinstance(item, dict) else None
+    content = cast("dict[str, Any]", item).get("content") if isinstance(item, dict) else None
+    if role not in _ROLES:
+        raise BadArgument(
+            f"bad message #{index} to '{function}' (role must be one of {', '.join(_ROLES)}, got {role!r})"
+        )
+    if not isinstance(content, str):
+        raise BadArgument(f"bad message #{index} to '{function}' (content: string expected, got {lua_type(content)})")
+    return Message(role=role, content=content)
+
+
+def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:
+    for key in given:
+        if key in _KNOWN or (function, str(key)) in _warned:
+            continue
+        _warned.add((function, str(key)))
+        near = get_close_matches(str(key), _KNOWN, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        current_call.get().surface.stream("stderr", f"warning: '{function}' does not know the option '{key}'{hint}\n")

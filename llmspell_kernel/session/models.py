@@ -1,0 +1,50 @@
+"""The session's door to language models, made from its settings when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmspell_kernel.bridges.registry import current_call
+
+if TYPE_CHECKING:
+    from llmspell_kernel.config import Settings
+    from llmspell_kernel.llm.choose import Choice
+    from llmspell_kernel.llm.models import Models
+    from llmspell_kernel.llm.progress import Progress
+
+def open_models(settings: Settings) -> Models:
+    """Return the models that `settings` configure."""
+    from llmspell_kernel.llm.directory import Configured, Preferences
+    from llmspell_kernel.llm.models import Models
+    from llmspell_kernel.llm.weights import weights_folder
+
+    model = settings.model
+    preferences = Preferences(
+        provider=model.provider or "",
+        model=model.name or "",
+        embedding=model.embedding or "",
+        search=model.search,
+        concurrency=model.concurrency,
+        timeout=model.timeout,
+        providers={
+            name: Configured(
+                base_url=provider.base_url or "", key_variable=provider.api_key_env or "", model=provider.model or ""
+            )
+            for name, provider in settings.providers.items()
+        },
+        environ=settings.vault.environ,
+    )
+    return Models(preferences, weights_folder(), announce=_announce, tell=_tell)
+
+
+def _announce(choice: Choice) -> None:
+    """Say once, in the cell that asks first, which model answers."""
+    context = current_call.get(None)
+    if context is not None:
+        context.surface.stream("stderr", f"{choice.sentence}\n")
+
+
+def _tell(progress: Progress) -> None:
+    context = current_call.get(None)
+    if context is not None:
+        context.surface.stream("stderr", f"{progress.text}\n")
