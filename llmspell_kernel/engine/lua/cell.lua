@@ -25,6 +25,7 @@ local CACHED_PARSES, CACHED_BYTES = 64, 4 << 20
 
 --- Cells over the environment `env`. `options.session_locals = false`: locals end with their cell, as in a file.
 function M.new(env, options)
+  failure.name_from(env)
   return setmetatable({
     env = env,
     keep_locals = not (options and options.session_locals == false),
@@ -244,7 +245,7 @@ function Cells:compile(source, chunkname, mode)
   local code = table_concat({ before, text, string.rep("end ", #calls), after })
   local env = rest and environment_with(self.env, rest) or self.env
   local fn, message = load(code, "=" .. chunkname, "t", env)
-  if not fn then return nil, failure.compile(message, chunkname, source, result) end
+  if not fn then return nil, failure.compile(message, chunkname, result) end
   calls[1][1] = keeper(self, statements)
   for _, values in next, calls do fn = fn(table_unpack(values, 1, values.n)) end
   join(self, fn, names)
