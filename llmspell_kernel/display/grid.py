@@ -39,7 +39,7 @@ def grid_html(
     by_column = list(zip(*grid.rows, strict=True))
     kinds = [_column_kind(cells) for cells in by_column]
     drawn = [_draw_column(cells, kind, text, branch) for cells, kind in zip(by_column, kinds, strict=True)]
-    labels = [_label(text, label) for label in grid.labels] or _numbers(table, grid)
+    labels = _labels(table, grid, text)
     sortable = sortable and len(columns) <= SORTABLE and len(grid.rows) > 2
     head = [_corner("key" if grid.labels else "#", sortable)]
     for number, (name, kind) in enumerate(zip(columns, kinds, strict=True), start=1):
@@ -75,13 +75,15 @@ def _rows(drawn: Sequence[Sequence[str]], labels: Sequence[str], ranks: Sequence
     return [f'<tr style="{rank}">{row}' for rank, row in zip(ranks, rows, strict=True)]
 
 
-def _numbers(table: Table, grid: Grid) -> list[str]:
+def _labels(table: Table, grid: Grid, text: TableWriter) -> list[str]:
+    """The first cells of the rows: their keys or numbers, and a mark where others refer to the row."""
+    marks = [text.mark(number) for number in range(grid.first_id, grid.first_id + len(grid.rows))]
+    if grid.labels:
+        names = [label if isinstance(label, str) else text.key(label) for label in grid.labels]
+        return [f"<th{_LEFT}>{escape(mark + name)}</th>" for mark, name in zip(marks, names, strict=True)]
     last = range(table.length - len(grid.rows) + grid.head + 1, table.length + 1)
-    return [f"<th>{number}</th>" for number in (*range(1, grid.head + 1), *last)]
-
-
-def _label(text: TableWriter, label: Node) -> str:
-    return f"<th{_LEFT}>{escape(label if isinstance(label, str) else text.key(label))}</th>"
+    numbers = (*range(1, grid.head + 1), *last)
+    return [f"<th>{escape(mark)}{number}</th>" for mark, number in zip(marks, numbers, strict=True)]
 
 
 def _corner(name: str, sortable: bool) -> str:
@@ -157,7 +159,7 @@ def _cell(cell: Node, text: TableWriter, branch: Callable[[Table], str]) -> str:
             return f"<td>{literal.number(cell)}</td>"
         case str():
             return f"<td{_LEFT}>{escape(_cut(cell))}</td>"
-        case None | Nil():
+        case None | Nil(null=False):
             return "<td></td>"
         case String(text=beginning) if beginning:
             size = literal.count(cell.length, "byte")

@@ -90,8 +90,8 @@ class _TreeWriter:
         return f"<li><span>{label}{leaf_html(node)}{_leaf_type(node)}</span></li>"
 
     def _branch(self, label: str, table: Table, *, is_open: bool) -> str:
-        number = self._labels.get(table.id)
-        mark = f'<span class="ls-q">⟨{number}⟩ </span>' if number is not None else ""
+        mark = self._text.mark(table.id)
+        mark = f'<span class="ls-q">{escape(mark)} </span>' if mark else ""
         own = own_text(table) if table is not self._root else None
         preview = own[:200] if own else self._text.brief(table, _PREVIEW)
         summary = (

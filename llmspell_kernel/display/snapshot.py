@@ -17,7 +17,9 @@ class _Tagged(msgspec.Struct, tag_field="kind", frozen=True, omit_defaults=True)
 
 
 class Nil(_Tagged, tag="nil", frozen=True):
-    """No value."""
+    """No value; `null` if it is the null of JSON, which is a value in Lua."""
+
+    null: bool = False
 
 
 class String(_Tagged, tag="string", frozen=True):
@@ -55,8 +57,8 @@ class Handle(_Tagged, tag="handle", frozen=True):
     """An object that lives in the kernel process: an agent, a session, a widget."""
 
     type: str
-    id: int | str = 0
-    text: str = ""
+    id: int = 0
+    text: str | None = None
 
 
 class Reference(_Tagged, tag="reference", frozen=True):
@@ -68,12 +70,14 @@ class Reference(_Tagged, tag="reference", frozen=True):
 class Grid(msgspec.Struct, frozen=True, omit_defaults=True):
     """Records (with `columns`) or a matrix (without), as rows of cells; with `labels` the rows of a map.
 
-    The first `head` rows are the table's first, the others its last. `width` counts all columns.
+    The first `head` rows are the table's first, the others its last. `width` counts all columns. The rows
+    are tables with ids of their own, from `first_id` on.
     """
 
     width: int
     head: int
     rows: list[list[Node]]
+    first_id: int = 0
     columns: list[Node] = []
     labels: list[Node] = []
 
@@ -92,13 +96,14 @@ class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
 class Table(_Tagged, tag="table", frozen=True):
     """A table: items 1 to `length`, of which the first and the last `tail` are here, and other fields.
 
-    `fields` holds keys and values in turn, sorted; `count` says how many there are in all (at least, if
-    `inexact`).
-    `cut` means that the table is not empty but nothing of it is here. `problems` are metamethods that failed.
+    `fields` holds keys and values in turn, sorted; `count` says how many there are in all, at least that many
+    if `inexact`. `sequence` means that it was marked as a list, which matters while it is empty. `cut` means
+    that the table is not empty but nothing of it is here. `problems` are metamethods that failed.
     """
 
     id: int = 0
     name: str | None = None
+    sequence: bool = False
     length: int = 0
     items: list[Node] = []
     tail: int = 0
@@ -202,7 +207,7 @@ def _table_to_plain(table: Table) -> Any:
         return _grid_to_plain(table.grid)
     items = [to_plain(item) for item in table.items]
     if not table.fields:
-        return items if items else {}
+        return items if items or table.sequence else {}
     fields = {_plain_key(key): to_plain(value) for key, value in table.pairs()}
     return dict(enumerate(items, start=1)) | fields
 

@@ -51,7 +51,7 @@ def render_text(node: Node, width: int = WIDTH) -> str:
             return scalar_text(node)
 
 
-def own_text(node: Table | Userdata | Handle) -> str | None:
+def own_text(node: Table | Userdata) -> str | None:
     """Give the text of the value's own ``__tostring``, if it has one."""
     match node.text:
         case str() as text:
@@ -66,7 +66,7 @@ def scalar_text(node: Node, most: int | None = None) -> str:
     """Write a node that is no table, on one line; strings after `most` characters are cut."""
     match node:
         case None | Nil():
-            return "nil"
+            return "null" if node and node.null else "nil"
         case bool():
             return "true" if node else "false"
         case int() | float():
@@ -82,7 +82,7 @@ def scalar_text(node: Node, most: int | None = None) -> str:
         case Userdata():
             return own_text(node) or f"<{node.name or 'userdata'}>"
         case Handle():
-            return own_text(node) or f"<{node.type}>"
+            return node.text or f"<{node.type}>"
         case Reference() | Table():
             return "{…}"
 
@@ -139,8 +139,8 @@ def references_in(node: Node) -> dict[int, int]:
                 used.append(reference.id)
             case Table() as table:
                 order.append(table.id)
-                cells = [cell for row in table.grid.rows for cell in row] if table.grid else []
-                stack.extend(reversed([*table.items, *cells, *table.fields]))
+                rows = list(grid_rows(table.grid)) if table.grid else []
+                stack.extend(reversed([*table.items, *rows, *table.fields]))
             case _:
                 pass
     wanted = set(used)
@@ -212,15 +212,19 @@ class TableWriter:
             return node
         return f"[{self.flat(node, 60) or '{…}'}]"
 
+    def mark(self, table_id: int) -> str:
+        """Write ``<1>`` before a table that others refer to, else nothing."""
+        label = self._labels.get(table_id)
+        return "" if label is None else f"<{label}>"
+
     def _leaf(self, node: Node) -> str:
         if isinstance(node, Reference):
             return f"<table {self._labels.get(node.id, node.id)}>"
         return _one_line(scalar_text(node, _INNER_STRING))
 
     def _opening(self, table: Table) -> str:
-        label = self._labels.get(table.id)
         name = f"{table.name} " if table.name else ""
-        return f"{name}{'' if label is None else f'<{label}>'}{{"
+        return f"{name}{self.mark(table.id)}{{"
 
     def _block(self, node: Node, indent: str, used: int) -> str:
         """Write `node` after `used` characters of its first line; further lines start with `indent`."""
@@ -291,27 +295,30 @@ def _entries(table: Table) -> Iterator[tuple[Node | _NoKey, Node | _LeftOut]]:
 
 def _grid_entries(table: Table, grid: Grid) -> Iterator[tuple[Node | _NoKey, Node | _LeftOut]]:
     if grid.labels:
-        yield from zip(grid.labels, (_row(grid, row) for row in grid.rows), strict=True)
+        yield from zip(grid.labels, grid_rows(grid), strict=True)
         if table.fields_left_out:
             yield _NO_KEY, _LeftOut(f"{table.fields_left_out:,} more fields")
         return
-    for number, row in enumerate(grid.rows):
+    for number, row in enumerate(grid_rows(grid)):
         if number == grid.head:
             yield _NO_KEY, _LeftOut(f"{table.items_left_out:,} more")
-        yield _NO_KEY, _row(grid, row)
+        yield _NO_KEY, row
 
 
-def _row(grid: Grid, row: list[Node]) -> Table:
-    hidden = grid.width - len(row)
-    if not grid.columns:
-        return Table(length=grid.width, items=row)
-    fields = [
-        part
-        for name, cell in zip(grid.columns, row, strict=True)
-        if not isinstance(cell, Nil)
-        for part in (name, cell)
-    ]
-    return Table(count=len(fields) // 2 + hidden, fields=fields)
+def grid_rows(grid: Grid) -> Iterator[Table]:
+    """Give the rows of a grid as the tables that they are."""
+    for number, cells in enumerate(grid.rows, start=grid.first_id):
+        hidden = grid.width - len(cells)
+        if not grid.columns:
+            yield Table(id=number, length=grid.width, items=cells)
+            continue
+        fields = [
+            part
+            for name, cell in zip(grid.columns, cells, strict=True)
+            if not (isinstance(cell, Nil) and not cell.null)
+            for part in (name, cell)
+        ]
+        yield Table(id=number, count=len(fields) // 2 + hidden, fields=fields)
 
 
 def _one_line(text: str) -> str:

@@ -44,6 +44,17 @@ local function is_plain(value)
     and rawget(metatable, "__name") == nil
 end
 
+-- Whether all rows are plain tables that are shown nowhere else so far.
+local function fresh(rows, job)
+  local seen = {}
+  for i = 1, #rows do
+    local row = rows[i]
+    if not is_plain(row) or seen[row] or job.ids[row] then return false end
+    seen[row] = true
+  end
+  return true
+end
+
 -- The names used by the rows, sorted, or nil if less than a part `alike` of all cells is filled.
 local function column_names(rows, alike)
   local uses, names, cells = {}, {}, 0
@@ -134,9 +145,7 @@ end
 function M.grid(t, n, job, describe, depth, keys)
   if n < 1 then return nil end
   local rows, head = rows_of(t, n, depth, keys)
-  for i = 1, #rows do
-    if not is_plain(rows[i]) then return nil end
-  end
+  if not fresh(rows, job) then return nil end
   local width = nil
   if not keys then width = matrix_width(rows) end
   local names = nil
@@ -151,7 +160,9 @@ function M.grid(t, n, job, describe, depth, keys)
   local cost = #rows * shown_width // 4
   if job.nodes < cost then return nil end
   local nodes = job.nodes
-  local grid = { width = width, head = head }
+  local grid = { width = width, head = head, first_id = job.last_id + 1 }
+  for i = 1, #rows do job.ids[rows[i]] = job.last_id + i end
+  job.last_id = job.last_id + #rows
   if keys then
     grid.labels = {}
     for i = 1, #rows do grid.labels[i] = describe(job, keys[i], depth + 1) end

@@ -11,6 +11,7 @@
 -- `{kind = …}`; see display/snapshot.py, which types them. An absent field means none or zero,
 -- because an empty list cannot be told from an empty map.
 
+local codec = require("codec")
 local shapes = require("shapes")
 
 local debug_getinfo, debug_getlocal, debug_getmetatable = debug.getinfo, debug.getlocal, debug.getmetatable
@@ -19,7 +20,7 @@ local math_min, math_max, math_type = math.min, math.max, math.type
 local string_match, string_sub = string.match, string.sub
 local table_concat, table_move, table_sort = table.concat, table.move, table.sort
 local utf8_len = utf8.len
-local next, pcall, rawget, rawlen, type = next, pcall, rawget, rawlen, type
+local next, pcall, rawequal, rawget, rawlen, type = next, pcall, rawequal, rawget, rawlen, type
 
 local M = {}
 
@@ -40,7 +41,7 @@ M.BUDGET = {
 
 -- Data that a value gave for its own display: whole or not at all.
 local WHOLE = {
-  nodes = 50000, depth = 32, bytes = 4 * 1024 * 1024, steps = 1000000, calls = 0,
+  nodes = 50000, depth = 12, bytes = 4 * 1024 * 1024, steps = 1000000, calls = 0,
   string = { 4 * 1024 * 1024 }, head = { 50000 }, tail = { 0 }, fields = { 50000 },
   grid = false, rich = false,
 }
@@ -185,11 +186,26 @@ end
 
 local describe
 
+local function describe_handle(value, kind, id)
+  local node = { kind = "handle", type = kind, id = id }
+  local handler = metamethod(value, "__tostring")
+  if handler then
+    local ok, text = pcall(handler, value)
+    node.text = ok and plain_text(text, NAME_BYTES) or nil
+  end
+  return node
+end
+
 -- A table gets a node at once and its contents later, when its turn in the queue comes.
 local function describe_table(job, t, depth)
   local id = job.ids[t]
   if id then return { kind = "reference", id = id } end
-  local node = { kind = "table", name = type_name(t) }
+  if rawequal(t, codec.null) then return { kind = "nil", null = true } end
+  if debug_getmetatable(t) then
+    local handle_kind, handle_id = codec.on_handle(t)
+    if handle_kind then return describe_handle(t, handle_kind, handle_id) end
+  end
+  local node = { kind = "table", name = type_name(t), sequence = codec.is_array(t) or nil }
   if depth >= job.budget.depth or job.nodes <= 0 then
     node.length = rawlen(t)
     node.cut = next(t) ~= nil
