@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.language.documentation import Documented, Kind, Option
-from llmspell_kernel.language.syntax import Assignment, Function, Index, LocalStatement, Name, String
+from llmspell_kernel.language.syntax import Function
 
 if TYPE_CHECKING:
-    from llmspell_kernel.language.syntax import Chunk, Expression, Statement
+    from llmspell_kernel.language.definitions import Definition
+    from llmspell_kernel.language.syntax import Chunk
 
 _EXAMPLE = re.compile(r"^```lua\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)
 _RULER = re.compile(r"^[-=*_ ]{3,}$")
@@ -38,6 +39,8 @@ def comment_above(chunk: Chunk, offset: int) -> list[str]:
     text = chunk.text
     start = text.rfind("\n", 0, offset) + 1
     lines: list[str] = []
+    if text[start:offset].strip():
+        return lines
     position = bisect_right(chunk.comments, start, key=lambda comment: comment.start)
     for comment in reversed(chunk.comments[:position]):
         line_start = text.rfind("\n", 0, comment.start) + 1
@@ -123,47 +126,9 @@ def _split_type(text: str) -> tuple[str, str]:
     return text, ""
 
 
-@dataclass(frozen=True)
-class Definition:
-    """A name that a text defines at some place: what it is assigned, and the statement that does it."""
-
-    name: str
-    """Dotted; ``M:send`` for a method."""
-    value: Expression | None
-    statement: Statement
-    start: int
-
-
-def definitions(chunk: Chunk) -> list[Definition]:
-    """Names and dotted names that the outermost statements of `chunk` define."""
-    found: list[Definition] = []
-    for statement in chunk.block.statements:
-        if isinstance(statement, LocalStatement):
-            found += [
-                Definition(local.name, local.value, statement, local.start) for local in statement.locals
-            ]
-        elif isinstance(statement, Assignment):
-            for position, target in enumerate(statement.targets):
-                name = dotted(target)
-                if name:
-                    value = statement.values[position] if position < len(statement.values) else None
-                    found.append(Definition(name, value, statement, target.start))
-    return found
-
-
-def dotted(node: Expression) -> str:
-    """``a.b:c`` for a chain of names, or an empty string."""
-    if isinstance(node, Name):
-        return node.text
-    if isinstance(node, Index) and isinstance(node.key, String):
-        base = dotted(node.base)
-        return f"{base}{':' if node.method else '.'}{node.key.text}" if base else ""
-    return ""
-
-
-def document(chunk: Chunk, definition: Definition) -> Documented:
+def document(definition: Definition) -> Documented:
     """What the text says of one of its definitions: the comment above and, for a function, its parameters."""
-    doc = read_doc(comment_above(chunk, definition.statement.start))
+    doc = read_doc(comment_above(definition.chunk, definition.statement.start))
     value = definition.value
     if not isinstance(value, Function):
         return Documented(

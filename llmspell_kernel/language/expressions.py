@@ -16,6 +16,7 @@ from llmspell_kernel.language.syntax import (
     Index,
     Local,
     Missing,
+    Opening,
     String,
     Table,
     Unary,
@@ -113,7 +114,12 @@ class ExpressionParser(Reader):
     def string(self) -> String:
         """Parse a string literal."""
         token = self.advance()
-        return String(string_value(token.text), token.start, token.end, is_closed(token.text))
+        node = String(string_value(token.text), token.start, token.end, is_closed(token.text))
+        if token.end == len(self.text):
+            self.at_end = node
+            if not node.closed:
+                self.reach_end()
+        return node
 
     def suffixed(self) -> Expression:
         """Parse a name or parentheses and the indexes and calls after it."""
@@ -127,26 +133,36 @@ class ExpressionParser(Reader):
         while True:
             kind = self.kind
             if kind in (".", ":"):
-                node = self.member(node)
+                node = self.method_call(self.member(node))
             elif kind == "[":
-                opened = self.advance()
-                key = self.expression()
-                self.expect("]", opened)
-                node = Index(node, key, node.start, self.last_end, bracket=True)
+                node = self.bracket(node)
             elif kind in ("(", "string", "{"):
                 node = self.call(node)
             else:
                 return node
 
-    def member(self, base: Expression) -> Expression:
+    def member(self, base: Expression) -> Index:
         """Parse ``.name`` or ``:name`` after `base`."""
         method = self.advance().kind == ":"
         token = self.expect_name()
-        if token is None:
-            return Index(base, Missing(self.last_end, self.last_end), base.start, self.last_end, method)
-        key = String(token.text, token.start, token.end, closed=True)
-        node = Index(base, key, base.start, token.end, method)
-        if method and self.kind not in ("(", "string", "{"):
+        key = String(token.text, token.start, token.end, closed=True) if token else None
+        node = Index(base, key or Missing(self.last_end, self.last_end), base.start, self.last_end, method)
+        if self.kind == "eof" and (key is None or key.end == len(self.text)):
+            self.at_end = node
+        return node
+
+    def bracket(self, base: Expression) -> Index:
+        """Parse ``[key]`` after `base`."""
+        opened = self.advance()
+        self.openings.append(Opening("index", base, [], self.token.start))
+        key = self.expression()
+        self.expect("]", opened)
+        self.openings.pop()
+        return Index(base, key, base.start, self.last_end, bracket=True)
+
+    def method_call(self, node: Index) -> Index:
+        """Record that a method is named and not called."""
+        if node.method and self.kind not in ("(", "string", "{"):
             self.problem(f"function arguments expected near {self.near()}")
         return node
 
@@ -154,25 +170,42 @@ class ExpressionParser(Reader):
         """Parse the arguments of a call."""
         token = self.token
         if token.kind != "(":
+            opening = Opening("call", function, [], token.start)
+            self.openings.append(opening)
             argument = self.string() if token.kind == "string" else self.table()
+            self.openings.pop()
             return Call(function, [argument], function.start, argument.end, token.start, argument.closed)
         self.advance()
-        arguments = [] if self.kind == ")" else self.expression_list()
+        arguments: list[Expression] = []
+        opening = Opening("call", function, arguments, self.token.start)
+        self.openings.append(opening)
+        while self.kind != ")":
+            self.open_item(opening)
+            arguments.append(self.expression())
+            if not self.accept(","):
+                break
+            if self.kind == ")":
+                self.missing(f"an expression expected near {self.near()}")
         closed = self.expect(")", token)
+        self.openings.pop()
         return Call(function, arguments, function.start, self.last_end, token.end, closed)
 
     def table(self) -> Table:
         """Parse a table constructor."""
         opened = self.advance()
         fields: list[Field] = []
+        opening = Opening("table", None, fields, self.token.start)
+        self.openings.append(opening)
         while self.kind in STARTS_EXPRESSION or self.kind == "[":
-            fields.append(self.field())
+            fields.append(self.field(opening))
             if not (self.accept(",") or self.accept(";")):
                 break
+            self.open_item(opening)
         closed = self.expect("}", opened)
+        self.openings.pop()
         return Table(fields, opened.start, self.last_end, closed)
 
-    def field(self) -> Field:
+    def field(self, opening: Opening) -> Field:
         """Parse one item of a table constructor."""
         start = self.token.start
         key: Expression | None = None
@@ -185,6 +218,7 @@ class ExpressionParser(Reader):
             token = self.advance()
             self.advance()
             key = String(token.text, token.start, token.end, closed=True)
+        opening.key = key
         value = self.expression()
         return Field(key, value, start, value.end)
 
@@ -194,6 +228,7 @@ class ExpressionParser(Reader):
             [], False, Block([], self.last_end, self.last_end), opened.start, self.last_end, self_of
         )
         self.functions.append(node)
+        self.openings.append(Opening("function", None, [], opened.start))
         mark = self.open_scope()
         if self_of is not None:
             self._parameter(node, opened._replace(kind="name", text="self"))
@@ -206,6 +241,7 @@ class ExpressionParser(Reader):
         self.expect("end", opened)
         self.close_scope(mark)
         self.functions.pop()
+        self.openings.pop()
         node.end = self.last_end
         return node
 

@@ -26,7 +26,6 @@ from llmspell_kernel.language.syntax import (
     Missing,
     Name,
     Return,
-    String,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 _BLOCK_ENDS = frozenset(("end", "else", "elseif", "until", "eof"))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)
 def parse(text: str) -> Chunk:
     """Parse `text` (a cell without its magics); never raises. The answer is shared: do not change it."""
     start = 0
@@ -67,6 +66,8 @@ class Parser(ExpressionParser):
             self.functions_at_end,
             self.locals,
             self.globals,
+            self.at_end,
+            self.openings_at_end,
         )
 
     def block(self) -> Block:
@@ -157,13 +158,8 @@ class Parser(ExpressionParser):
         token = self.expect_name()
         target: Expression = self.name(token) if token else Missing(self.last_end, self.last_end)
         while self.kind in (".", ":"):
-            method = self.advance().kind == ":"
-            key = self.expect_name()
-            if key is None:
-                break
-            field = String(key.text, key.start, key.end, closed=True)
-            target = Index(target, field, target.start, key.end, method)
-            if method:
+            target = self.member(target)
+            if target.method:
                 break
         self_of = target.base if isinstance(target, Index) and target.method else None
         function = self.function(opened, self_of)

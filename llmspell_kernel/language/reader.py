@@ -8,7 +8,7 @@ from llmspell_kernel.language.lexer import Problem, Token, lex
 from llmspell_kernel.language.syntax import Local, Missing, Name
 
 if TYPE_CHECKING:
-    from llmspell_kernel.language.syntax import Function, LocalKind
+    from llmspell_kernel.language.syntax import Function, Index, LocalKind, Opening, String
 
 MAX_DEPTH = 120
 """Nesting that is parsed; Lua's own compiler gives up at 200 levels."""
@@ -32,6 +32,9 @@ class Reader:
         self.functions: list[Function] = []
         self.visible_at_end: dict[str, Local] | None = None
         self.functions_at_end: list[Function] = []
+        self.at_end: Name | Index | String | None = None
+        self.openings: list[Opening] = []
+        self.openings_at_end: list[Opening] = []
         self._undo: list[tuple[str, Local | None]] = []
 
     def advance(self) -> Token:
@@ -91,6 +94,7 @@ class Reader:
         if self.visible_at_end is None:
             self.visible_at_end = dict(self.visible)
             self.functions_at_end = list(self.functions)
+            self.openings_at_end = list(self.openings)
 
     def too_deep(self) -> bool:
         """Whether nesting must stop here; if so the rest of the text is skipped."""
@@ -110,6 +114,10 @@ class Reader:
     def on_one_line(self, start: int, end: int) -> bool:
         """Whether no line ends between two offsets."""
         return self.text.find("\n", start, end) < 0
+
+    def open_item(self, opening: Opening) -> None:
+        """Note where the item of `opening` starts that comes now."""
+        opening.item_start, opening.key = self.token.start, None
 
     # scopes
 
@@ -142,4 +150,6 @@ class Reader:
         local = self.visible.get(token.text)
         name = Name(token.text, token.start, token.end, local)
         (self.globals if local is None else local.references).append(name)
+        if token.end == len(self.text):
+            self.at_end = name
         return name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llmspell_kernel.language.annotations import definitions, document
+from llmspell_kernel.language.definitions import summarize
 from llmspell_kernel.language.parser import parse
 from llmspell_kernel.language.syntax import Table
 
@@ -43,9 +43,8 @@ def entries() -> tuple[Documented, ...]:
             .joinpath("library", f"{library}.lua")
             .read_text("utf-8")
         )
-        chunk = parse(source)
-        for definition in definitions(chunk):
-            entry = document(chunk, definition)
+        for definition in summarize(parse(source), library).everything():
+            entry = definition.documented
             if entry.kind != "type":
                 found.append(
                     _finished(entry, entry.name in _SECTIONS and isinstance(definition.value, Table))

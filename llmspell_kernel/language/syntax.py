@@ -237,6 +237,27 @@ class Block:
 
 
 @dataclass(slots=True, eq=False)
+class Opening:
+    """A call, a table or a bracket that is still open where the text ends; a function stands between two.
+
+    `items` are the arguments or fields before the one that is being written, which starts at `item_start`.
+    """
+
+    kind: Literal["call", "table", "index", "function"]
+    base: Expression | None
+    """The function that is called, or the value that is indexed."""
+    items: list[Expression] | list[Field]
+    item_start: int
+    key: Expression | None = None
+    """In a table: the key whose value is being written."""
+
+    @property
+    def position(self) -> int:
+        """How many arguments or fields stand before the one that is being written."""
+        return sum(item.start < self.item_start for item in self.items)
+
+
+@dataclass(slots=True, eq=False)
 class Chunk:
     """A parsed text.
 
@@ -255,3 +276,7 @@ class Chunk:
     locals: list[Local]
     globals: list[Name]
     """Every mention of a name that is no local of this text."""
+    at_end: Name | Index | String | None
+    """The name, the index or the string that ends where the text ends."""
+    openings: list[Opening]
+    """What is open where the text ends, the innermost last."""
