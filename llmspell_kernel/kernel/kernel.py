@@ -178,7 +178,7 @@ class LLMSpellKernel(Kernel):
         if reply["status"] == "ok":
             expressions = cast("dict[str, str]", content.get("user_expressions") or {})
             reply["user_expressions"] = {key: await self._evaluate(text) for key, text in expressions.items()}
-            reply["payload"] = []
+            reply["payload"] = replies.payload(outcome)
         if store:
             self.history.store(count, code, replies.plain_text(outcome))
         surface.flush()
@@ -200,7 +200,7 @@ class LLMSpellKernel(Kernel):
         """Broadcast how the cell ended; returns its reply."""
         surface.flush()
         if isinstance(outcome, Succeeded):
-            if outcome.bundle and not silent:
+            if outcome.bundle and not silent and not outcome.paged:
                 shown = {"execution_count": count, "data": outcome.bundle, "metadata": outcome.metadata}
                 self._publish(parent, "execute_result", shown)
             return {"status": "ok"}

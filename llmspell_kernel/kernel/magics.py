@@ -107,7 +107,7 @@ class Magics:
         bundle = await self.session.inspect(name, len(name), detail)
         if bundle is None:
             raise SpellError(f"nothing is known of '{name}'", code="not_found")
-        return Succeeded(bundle)
+        return Succeeded(bundle, paged=True)
 
 
 def _is_question(text: str) -> bool:

@@ -33,6 +33,13 @@ def internal_error(kind: str) -> dict[str, Any]:
     }
 
 
+def payload(outcome: Outcome) -> list[dict[str, Any]]:
+    """The payload of an execute_reply: help is shown in the front end's pager."""
+    if isinstance(outcome, Succeeded) and outcome.paged:
+        return [{"source": "page", "data": outcome.bundle, "start": 0}]
+    return []
+
+
 def plain_text(outcome: Outcome) -> str | None:
     """What history keeps of a cell's result."""
     if isinstance(outcome, Succeeded) and outcome.bundle:

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+import platformdirs
 
 from llmspell_kernel.bridges.registry import current_call
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmspell_kernel.config import Settings
+    from llmspell_kernel.config.secrets import Vault
     from llmspell_kernel.llm.choose import Choice
     from llmspell_kernel.llm.models import Models
     from llmspell_kernel.llm.progress import Progress
+
+class _Variables(Mapping[str, str]):
+    """Variables and secrets by name, as provider code looks them up; never listed."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def __getitem__(self, name: str) -> str:
+        secret = self._vault.secret(name)
+        if secret is None:
+            raise KeyError(name)
+        return secret.reveal()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def weights_folder() -> Path:
+    """Where the weights of local models are kept: the platform's cache folder."""
+    return platformdirs.user_cache_path("llmspell", appauthor=False) / "models"
+
 
 def open_models(settings: Settings) -> Models:
     """Return the models that `settings` configure."""
     from llmspell_kernel.llm.directory import Configured, Preferences
     from llmspell_kernel.llm.models import Models
-    from llmspell_kernel.llm.weights import weights_folder
 
     model = settings.model
     preferences = Preferences(
@@ -32,7 +61,7 @@ def open_models(settings: Settings) -> Models:
             )
             for name, provider in settings.providers.items()
         },
-        environ=settings.vault.environ,
+        environ=_Variables(settings.vault),
     )
     return Models(preferences, weights_folder(), announce=_announce, tell=_tell)
 

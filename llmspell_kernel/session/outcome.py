@@ -12,6 +12,8 @@ class Succeeded:
 
     bundle: dict[str, Any] | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    paged: bool = False
+    """Whether the front end shows it beside the notebook, as help, and keeps it out of the file."""
 
 
 @dataclass(frozen=True)

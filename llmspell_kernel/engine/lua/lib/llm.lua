@@ -21,8 +21,9 @@ response.__index = function(_, key)
 end
 
 local function answered(value, err)
+  if value == nil then return nil, err end
   if type(value) == "table" then setmetatable(value, response) end
-  return value, err
+  return value
 end
 
 for _, name in ipairs({ "chat", "complete" }) do
