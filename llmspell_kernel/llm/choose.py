@@ -136,17 +136,14 @@ class Chooser:
     async def _named(self, model: str, provider: str, configured: Choice | None, origin: Origin) -> Choice:
         """The choice that a name makes; what it leaves open comes from the configured one."""
         explicit = self._directory.require(provider) if provider else ""
-        gateway = configured is not None and self._is_gateway(configured.provider)
-        named, bare = self._directory.split(model, provider=explicit, gateway=gateway)
+        usual = configured.provider if configured is not None else ""
+        named, bare = self._directory.split(model, provider=explicit, configured=usual)
         if not named:
-            named = configured.provider if configured is not None else await self._provider_of(bare)
+            named = usual or await self._provider_of(bare)
         if not bare:
             same = configured is not None and configured.provider == named
-            bare = configured.model if configured is not None and same else await self._default_model(named)
+            bare = configured.model if configured and same else await self._default_model(named)
         return self._choice(named, bare, origin)
-
-    def _is_gateway(self, provider: str) -> bool:
-        return provider != LOCAL and self._directory.get(provider).gateway
 
     async def _provider_of(self, model: str) -> str:
         """Who answers to a bare model name: who has it here, else its maker, else the server found here."""
@@ -169,7 +166,7 @@ class Chooser:
             if name is None:
                 raise local_model_missing()
             return name
-        found = await self._search() if self._is_gateway(provider) else None
+        found = await self._search() if self._directory.is_gateway(provider) else None
         if found is not None and found.provider == provider:
             return found.model
         info = self._directory.get(provider)

@@ -94,6 +94,10 @@ class Directory:
             raise self._unknown(text)
         return name
 
+    def is_gateway(self, name: str) -> bool:
+        """Whether the provider's own model names contain slashes."""
+        return name in self._providers and self._providers[name].gateway
+
     def key(self, name: str) -> str:
         """The provider's key, empty if none is set."""
         variable = self.get(name).key_variable
@@ -103,7 +107,7 @@ class Directory:
         """An environment variable, empty if it is not set."""
         return self._environ.get(name, "").strip()
 
-    def split(self, text: str, *, provider: str = "", gateway: bool = False) -> tuple[str, str]:
+    def split(self, text: str, *, provider: str = "", configured: str = "") -> tuple[str, str]:
         """Read ``provider:model``, ``provider/model`` or a bare model name.
 
         A colon or a slash can also be part of a model's own name (``qwen3:4b``, ``qwen/qwen3``), so the part
@@ -111,8 +115,9 @@ class Directory:
 
         Args:
             text: What the person wrote.
-            provider: A provider named beside it; the model is taken as it stands.
-            gateway: A gateway would answer if no provider were named; ``openai/gpt-6`` is one of its models.
+            provider: A provider named beside it.
+            configured: The provider that answers if none is named. If it is a gateway, ``openai/gpt-6``
+                is one of its own models.
 
         Returns:
             The provider (empty if `text` names none) and the model (empty if `text` is a provider's name).
@@ -125,7 +130,7 @@ class Directory:
             named = self.resolve(head) if found and tail else None
             if named is None or (provider and named != provider):
                 continue
-            if separator == "/" and not provider and gateway:
+            if separator == "/" and named != configured and self.is_gateway(configured):
                 continue
             return named, tail
         return provider, text

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from llmspell_kernel.llm.assets import Asset
 
-_BLOCK = 1 << 20
 _PIP_OPTIONS = [
     "--no-deps",
     "--only-binary=:all:",
@@ -118,7 +117,8 @@ async def download_file(url: str, partial: Path, tell: Tell) -> None:
             done = begin if answer.status_code == 206 else 0
             total = done + int(answer.headers.get("content-length", 0))
             with partial.open("ab" if done else "wb") as sink:
-                async for block in answer.aiter_bytes(_BLOCK):
+                # Raw: what is held back to be decoded would be lost if the connection broke.
+                async for block in answer.aiter_raw():
                     sink.write(block)
                     done += len(block)
                     tell(Progress(text=text, done=done, total=total))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llmspell_kernel.llm.weights import WeightStore
 
-MOST_TOKENS = 1024
+MOST_TOKENS = 512
 """Of an answer whose request sets no limit: a model this small may not stop once it has begun to ramble."""
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llmspell_kernel.errors import ProviderError
+from llmspell_kernel.llm.assets import asset_called
 from llmspell_kernel.llm.progress import Progress, Tell, untold
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of prompt and answer that fit in together."""
     parallel: int = 4
     """Answers written at the same time."""
-    temperature: float = 0.2
-    top_p: float = 0.9
     idle: float = 600.0
     """Seconds without a question after which the process ends."""
 
@@ -188,8 +187,7 @@ class LocalProcess:
             "threads": options.threads,
             "context": options.context,
             "parallel": options.parallel,
-            "temperature": options.temperature,
-            "top_p": options.top_p,
+            "sampling": asset.sampling if (asset := asset_called(self.name)) is not None else {},
             "parent": os.getpid() if main else 0,
         }
 

@@ -50,8 +50,8 @@ def serve(settings: dict[str, Any]) -> Any:
     # Threads that spin while they wait take the processor from the kernel.
     params.cpuparams.poll = 0
     params.cpuparams_batch.poll = 0
-    params.sampling.temp = settings["temperature"]
-    params.sampling.top_p = settings["top_p"]
+    for name, value in settings["sampling"].items():
+        setattr(params.sampling, name, value)
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["key"]]

@@ -19,6 +19,7 @@ from llmspell_kernel.llm.directory import Directory, Preferences
 from llmspell_kernel.llm.local import LocalModel
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
 from llmspell_kernel.llm.progress import Progress, Tell, untold
+from llmspell_kernel.llm.structured import Structured, structured
 from llmspell_kernel.llm.weights import WeightStore
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ class Models:
         async with aclosing(asked.stream(request)) as deltas:
             async for delta in deltas:
                 yield delta
+
+    async def structured(self, request: Request, *, provider: str = "", corrections: int = 2) -> Structured:
+        """A value that follows `request.schema`, checked here whatever the provider promises."""
+        return await structured(
+            lambda question: self.complete(question, provider=provider), request, corrections=corrections
+        )
 
     async def embed(self, texts: Sequence[str], model: str = "", *, provider: str = "") -> Embeddings:
         """Turn texts into vectors."""

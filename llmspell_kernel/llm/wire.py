@@ -30,6 +30,8 @@ _COMPATIBLE = OpenAIModelProfile(
     # Only OpenAI itself knows these two; other servers refuse them or, worse, ignore them.
     openai_supports_strict_tool_definition=False,
     openai_chat_supports_max_completion_tokens=False,
+    # It forbids all properties that a schema does not list; a schema goes out as it was written.
+    json_schema_transformer=None,
     # Without this a connection that is cut between two events looks like the end of the answer.
     openai_chat_streaming_requires_finish_reason=True,
 )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
 import pytest
 
 from llmspell_kernel.llm.catalogue import ProviderInfo
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
+from llmspell_kernel.llm.weights import WeightStore
 
 from .scripted_server import ScriptedServer
 
@@ -34,3 +39,19 @@ async def provider(server: ScriptedServer) -> AsyncIterator[OpenAICompatible]:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left
     assert server.wait_until_idle()
+
+
+@pytest.fixture(scope="session")
+def weights() -> WeightStore:
+    """The weights that `llmspell models pull` has put into the cache."""
+    store = WeightStore(Path(platformdirs.user_cache_dir("llmspell")) / "models")
+    missing = None
+    if find_spec("xllamacpp") is None:
+        missing = "xllamacpp is not installed"
+    elif not store.list():
+        missing = f"no weights in {store.folder}: run `llmspell models pull`"
+    if missing and os.environ.get("LLMSPELL_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    return store

@@ -1,7 +1,7 @@
 """A real HTTP server on loopback that speaks the OpenAI API and says what a test tells it to.
 
-It runs in threads of its own, so that tests of any kind can use it, from a provider's unit tests to a kernel in another
-process::
+It runs in threads of its own, so that tests of any kind can use it, from a unit test to a kernel in
+another process::
 
     with ScriptedServer() as server:
         server.script(text("Paris"), failure(429, "slow down", headers={"retry-after": "0"}))
@@ -145,6 +145,13 @@ class ScriptedServer:
         """The bodies of all chat requests."""
         return [asked.body for asked in self.requests if asked.path.endswith("/chat/completions")]
 
+    def wait_for_chats(self, count: int = 1, seconds: float = 5.0) -> bool:
+        """Whether `count` chat requests have come, or come within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while len(self.chats) < count and time.monotonic() < deadline:
+            time.sleep(STEP)
+        return len(self.chats) >= count
+
     def wait_until_idle(self, seconds: float = 2.0) -> bool:
         """Whether every connection is closed, or is so within `seconds`."""
         deadline = time.monotonic() + seconds
@@ -194,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.script.count(opened=-1)
         super().finish()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """Tests look at `ScriptedServer.requests`."""
 
     def do_GET(self) -> None:

@@ -29,9 +29,17 @@ def ask(prompt: str = "hi", **options: Any) -> Request:
     return Request(model="tiny-chat", messages=(Message(role="user", content=prompt),), **options)
 
 
-async def read(provider: OpenAICompatible, request: Request) -> list[str]:
+async def read(
+    provider: OpenAICompatible, request: Request, seen: list[str] | None = None, pause: float = 0
+) -> list[str]:
+    """Reads a stream's text into `seen`, pausing after each piece."""
+    seen = [] if seen is None else seen
     async with aclosing(provider.stream(request)) as deltas:
-        return [delta.text async for delta in deltas if isinstance(delta, TextDelta)]
+        async for delta in deltas:
+            if isinstance(delta, TextDelta):
+                seen.append(delta.text)
+                await asyncio.sleep(pause)
+    return seen
 
 
 async def fails(provider: OpenAICompatible, request: Request, *, stream: bool) -> SpellError:
@@ -217,7 +225,8 @@ async def test_a_malformed_stream_is_said_to_be_unreadable(
 async def test_an_error_inside_a_stream_is_told_as_what_it_is(
     server: ScriptedServer, provider: OpenAICompatible
 ) -> None:
-    raw = b'data: {"error": {"message": "the model is overloaded", "code": "overloaded", "type": "server_error"}}\n\n'
+    error_event = b'{"error": {"message": "the model is overloaded", "code": "overloaded"}}'
+    raw = b"data: " + error_event + b"\n\n"
     server.script(Reply(raw=raw, content_type="text/event-stream"))
     error = await fails(provider, ask(), stream=True)
     assert "the model is overloaded" in error.message
@@ -230,10 +239,7 @@ async def test_a_stream_that_is_cut_keeps_what_came_and_then_fails(
     server.script(text("one ", "two ", "three", cut_after=2))
     seen: list[str] = []
     with pytest.raises(ConnectionFailed) as caught:
-        async with aclosing(provider.stream(ask())) as deltas:
-            async for delta in deltas:
-                assert isinstance(delta, TextDelta)
-                seen.append(delta.text)
+        await read(provider, ask(), seen)
     assert seen == ["one ", "two "]
     assert caught.value.code == "connection_cut"
     assert caught.value.retryable
@@ -273,8 +279,7 @@ async def test_cancelling_leaves_neither_task_nor_socket(
 ) -> None:
     server.script(text("never", hang_after=0))
     task = asyncio.create_task(read(provider, ask()) if stream else provider.complete(ask()))  # type: ignore[arg-type]
-    while not server.chats:
-        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(server.wait_for_chats)
     began = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -288,8 +293,7 @@ async def test_cancelling_while_waiting_for_a_rate_limit(
 ) -> None:
     server.script(failure(429, "later", headers={"retry-after": "30"}))
     task = asyncio.create_task(provider.complete(ask()))
-    while not server.chats:
-        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(server.wait_for_chats)
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -311,13 +315,10 @@ async def test_a_time_limit_never_cancels_whoever_reads_the_stream(
     server: ScriptedServer, provider: OpenAICompatible
 ) -> None:
     server.script(text("one", "two"))
-    seen: list[object] = []
+    seen: list[str] = []
     with pytest.raises(Timeout):
-        async with aclosing(provider.stream(ask(timeout=0.2))) as deltas:
-            async for delta in deltas:
-                seen.append(delta)
-                await asyncio.sleep(0.3)
-    assert seen == [TextDelta(text="one")]
+        await read(provider, ask(timeout=0.2), seen, pause=0.3)
+    assert seen == ["one"]
 
 
 async def test_errors_carry_no_foreign_names(server: ScriptedServer, provider: OpenAICompatible) -> None:
