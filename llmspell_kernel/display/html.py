@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from llmspell_kernel.display.grid import grid_html
 from llmspell_kernel.display.leaf import leaf_html
 from llmspell_kernel.display.snapshot import Grid, Node, Reference, String, Table, kind_of
-from llmspell_kernel.display.text import TableWriter, own_text, references_in, table_size
+from llmspell_kernel.display.text import TableWriter, own_text, table_size
 from llmspell_kernel.display.vector import is_vector, vector_html
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def problems_html(problems: Iterable[str]) -> str:
 class _TreeWriter:
     def __init__(self, root: Table) -> None:
         self._root = root
-        self._labels = references_in(root)
         self._text = TableWriter(root)
+        self._lines = _lines_of(root, _OPEN_LINES)
         self._cells = 0  # how many grid cells are around what is being drawn
 
     def root(self, *, is_open: bool) -> str:
         table = self._root
         if is_open and (table.grid or is_vector(table) or _map_grid(table)):
             return self._body(table)
-        if is_open and not self._labels and self._text.flat(table, _INLINE) is not None:
+        if is_open and not self._text.labels and self._text.flat(table, _INLINE) is not None:
             return f"<code>{self._inline(table)}</code>"
         return f'<ul class="ls-tree"><li>{self._branch("", table, is_open=is_open)}</li></ul>'
 
@@ -81,7 +81,7 @@ class _TreeWriter:
                 return f"<li><span>{label}<code>{self._name(node)}{{}}</code></span></li>"
             return f"<li>{self._branch(label, node, is_open=self._opens(node))}</li>"
         if isinstance(node, Reference):
-            number = self._labels.get(node.id, node.id)
+            number = self._text.labels.get(node.id, node.id)
             return f'<li><span>{label}<span class="ls-q">↩ table {number}</span></span></li>'
         if isinstance(node, str) and len(node) > (_PREVIEW if "\n" in node else _LONG):
             return f"<li>{_long_string(label, node, len(node.encode()))}</li>"
@@ -121,10 +121,7 @@ class _TreeWriter:
 
     def _opens(self, table: Table) -> bool:
         """A short table in a short tree shows what it holds."""
-        return (
-            not table.grid
-            and _lines_of(self._root, _OPEN_LINES) + _lines_of(table, _OPEN_LINES) <= _OPEN_LINES
-        )
+        return not table.grid and self._lines + _lines_of(table, _OPEN_LINES) <= _OPEN_LINES
 
     def _entries(self, table: Table) -> Iterator[str]:
         for number, item in enumerate(table.head_items, start=1):

@@ -154,7 +154,7 @@ class TableWriter:
         """Prepare to write `root` in lines of about `width` characters."""
         self._root = root
         self._width = width
-        self._labels = references_in(root)
+        self.labels = references_in(root)
 
     def write(self) -> str:
         """Write the whole value."""
@@ -214,12 +214,12 @@ class TableWriter:
 
     def mark(self, table_id: int) -> str:
         """Write ``<1>`` before a table that others refer to, else nothing."""
-        label = self._labels.get(table_id)
+        label = self.labels.get(table_id)
         return "" if label is None else f"<{label}>"
 
     def _leaf(self, node: Node) -> str:
         if isinstance(node, Reference):
-            return f"<table {self._labels.get(node.id, node.id)}>"
+            return f"<table {self.labels.get(node.id, node.id)}>"
         return _one_line(scalar_text(node, _INNER_STRING))
 
     def _opening(self, table: Table) -> str:

@@ -51,7 +51,7 @@ local NAME_BYTES = 100
 local PROBLEM_BYTES = 500
 local RICH_BYTES = 1024 * 1024
 local SORTED = 20000 -- keys of one table that take part in sorting
-local COUNTED = 500000 -- further keys, which are only counted
+local COUNTED = 80000 -- further keys, which are only counted
 local WALKED = 20000 -- longer arrays are not walked
 local PARAMETERS = 20
 
