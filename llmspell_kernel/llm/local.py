@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmspell_kernel.errors import NotFound
+from llmspell_kernel.llm.assets import MINILM, asset_called
 from llmspell_kernel.llm.catalogue import LOCAL, ProviderInfo
+from llmspell_kernel.llm.embeddings import OfflineEmbeddings
 from llmspell_kernel.llm.local_process import LocalProcess, ServerOptions
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
 from llmspell_kernel.llm.progress import Tell, untold
@@ -46,6 +48,7 @@ class LocalModel:
         self._environ = environ
         self._options = options or ServerOptions()
         self._tell = tell
+        self._embeddings = OfflineEmbeddings(store)
         self._process: LocalProcess | None = None
         self._client: OpenAICompatible | None = None
 
@@ -82,12 +85,14 @@ class LocalModel:
                 yield delta
 
     async def embed(self, texts: Sequence[str], model: str) -> Embeddings:
-        """Vectors come from another model on this machine."""
-        raise NotFound(
-            f"the local model '{model}' chats; it makes no vectors (for {len(texts)} texts)",
-            provider=LOCAL,
-            suggestion="leave the model out: MiniLM makes them on this machine",
-        )
+        """Turn texts into vectors. There is one model for it here, whichever is named for chatting."""
+        if model and asset_called(model) is not MINILM:
+            raise NotFound(
+                f"the local model '{model}' chats; it makes no vectors",
+                provider=LOCAL,
+                suggestion=f"leave the model out, or name '{MINILM.name}'",
+            )
+        return await self._embeddings.embed(texts)
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """What has been pulled."""

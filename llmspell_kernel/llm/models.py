@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmspell_kernel.errors import SpellError
+from llmspell_kernel.llm.assets import MINILM
 from llmspell_kernel.llm.catalogue import LOCAL
 from llmspell_kernel.llm.choose import Choice, Chooser, Origin
 from llmspell_kernel.llm.directory import Directory, Preferences
@@ -87,7 +88,11 @@ class Models:
         )
 
     async def embed(self, texts: Sequence[str], model: str = "", *, provider: str = "") -> Embeddings:
-        """Turn texts into vectors."""
+        """Turn texts into vectors: by the model named, else the configured one, else offline by MiniLM."""
+        if not (model or provider):
+            model = self.preferences.embedding
+        if not (model or provider) or (provider == LOCAL and not model):
+            model = f"{LOCAL}:{MINILM.name}"
         choice = await self._chooser.choose(model, provider)
         return await self._provider(choice).embed(texts, choice.model)
 
