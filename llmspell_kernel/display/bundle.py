@@ -25,7 +25,7 @@ from llmspell_kernel.display.snapshot import (
     snapshots_of,
     to_plain,
 )
-from llmspell_kernel.display.style import page
+from llmspell_kernel.display.style import page, without_sheet
 from llmspell_kernel.display.text import render_text
 
 __all__ = [
@@ -43,14 +43,23 @@ __all__ = [
 MimeBundle: TypeAlias = dict[str, Any]
 Renderer: TypeAlias = Callable[[Node], "MimeBundle | None"]
 
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MIME = re.compile(r"[a-z]+/[\w.+-]+")
-_renderers: dict[str, Renderer] = {}
+
+
+def _nothing(_: Node) -> MimeBundle:
+    return {}
+
+
+# `display(v)` at the end of a cell gives a handle, which has nothing to add to what it shows.
+_renderers: dict[str, Renderer] = {"display": _nothing}
 
 
 def register(type_name: str, renderer: Renderer) -> None:
     """Let `renderer` draw tables whose metatable has this ``__name``, and handles of this type.
 
-    It may give None to leave the value to the standard drawing; what it raises is shown under that.
+    It may give None to leave the value to the standard drawing, or an empty bundle to show nothing; what it
+    raises is shown under the standard drawing.
     """
     _renderers[type_name] = renderer
 
@@ -64,26 +73,25 @@ def mime_bundle(node: Node) -> MimeBundle:
         except Exception as error:  # a renderer is anybody's code: its failure is shown, never passed on
             return _with_problem(_standard(node), f"the renderer of {_type_name(node)} failed: {error}")
         if bundle is not None:
-            return {"text/plain": render_text(node)} | bundle
+            return {"text/plain": render_text(node)} | bundle if bundle else {}
     return _own_bundle(node) or _standard(node)
 
 
 def render_result(values: Sequence[Node]) -> MimeBundle:
-    """Give one bundle for all values of a cell's last expression.
+    """Give one bundle for all values of a cell's last expression; it is empty if there is nothing to show.
 
     Several values on one line each are separated by tabs, as Lua's REPL does; otherwise by line ends.
     """
-    if len(values) == 1:
-        return mime_bundle(values[0])
-    bundles = [mime_bundle(value) for value in values]
+    drawn = [(value, bundle) for value in values if (bundle := mime_bundle(value))]
+    bundles = [bundle for _, bundle in drawn]
+    if len(bundles) < 2:
+        return bundles[0] if bundles else {}
     texts = [str(bundle["text/plain"]) for bundle in bundles]
     separator = "\n" if any("\n" in text for text in texts) or sum(map(len, texts)) > 100 else "\t"
     joined: MimeBundle = {"text/plain": separator.join(texts)}
     if any(len(bundle) > 1 for bundle in bundles):
-        pairs = zip(values, bundles, strict=True)
-        joined["text/html"] = page(
-            "".join(f'<div class="ls-value">{_as_html(*pair)}</div>' for pair in pairs)
-        )
+        parts = [f'<div class="ls-value">{_as_html(*pair)}</div>' for pair in drawn]
+        joined["text/html"] = page("".join(parts))
     return joined
 
 
@@ -172,7 +180,17 @@ def _with_problem(bundle: MimeBundle, problem: str) -> MimeBundle:
 
 def _as_html(node: Node, bundle: MimeBundle) -> str:
     if isinstance(bundle.get("text/html"), str):
-        return bundle["text/html"]
+        return without_sheet(bundle["text/html"])
+    for mime in ("image/svg+xml", *_IMAGES):
+        if mime in bundle:
+            return image_html(mime, bundle[mime])
     if isinstance(node, Table):
         return table_html(node)
-    return leaf_html(node)
+    text = str(bundle["text/plain"])
+    return f'<pre class="ls-own">{escape(text)}</pre>' if "\n" in text else leaf_html(node)
+
+
+def image_html(mime: str, content: str, description: str = "") -> str:
+    """Draw an image of a bundle inside other HTML; as an image an SVG cannot run scripts either."""
+    data = content if mime in _IMAGES else base64.b64encode(content.encode()).decode("ascii")
+    return f'<img alt="{escape(description)}" src="data:{mime};base64,{escape(data)}">'

@@ -171,6 +171,11 @@ def page(body: str) -> str:
     return f'<style>{_sheet(used, columns)}</style><div class="llmspell">{body}</div>'
 
 
+def without_sheet(markup: str) -> str:
+    """Take the style sheet off a drawn page that becomes part of another."""
+    return re.sub(r"^<style>[^<]*</style>", "", markup)
+
+
 @cache
 def _sheet(parts: tuple[str, ...], columns: int) -> str:
     sheet = _BASE + "".join(_PARTS[part] for part in parts) + "".join(map(_order_rule, range(1, columns + 1)))
