@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from llmspell_kernel.bridges import arguments
+from llmspell_kernel.language.documentation import Documented, Option
 
 _MARK = "__llmspell_export__"
 
@@ -56,6 +57,21 @@ class Export:
             "..." if p.variadic else f"{p.name}{'?' if p.optional else ''}: {p.lua_type}" for p in self.parameters
         ]
         return f"{self.qualified}({', '.join(shown)})" + (f" -> {self.returns}" if self.returns else "")
+
+    def documented(self) -> Documented:
+        """The record for completion, inspection and the reference."""
+        return Documented(
+            name=self.qualified,
+            kind="function",
+            doc=self.doc,
+            parameters=tuple(
+                Option("..." if p.variadic else p.name, p.lua_type.replace(" or ", "|"), optional=p.optional)
+                for p in self.parameters
+            ),
+            returns=(Option("", self.returns),) if self.returns else (),
+            example=self.example,
+            grant=self.grant or "",
+        )
 
     def bind(self, given: list[Any]) -> list[Any]:
         """Check and convert the arguments that Lua gave; raises `BadArgument` in Lua's own words."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host, current_call
+from llmspell_kernel.display.bundle import mime_bundle_of, render_result, snapshot_of
 
 
 class HostBridge(Bridge):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llmspell_kernel.bridges.declaration import Bridge, Export
 from llmspell_kernel.errors import BadArgument, SpellError
+from llmspell_kernel.language.documentation import Documented
 
 if TYPE_CHECKING:
     from llmspell_kernel.config import Settings
@@ -120,6 +121,10 @@ class Registry:
             if not bridge.internal
             for export in self._exports[name].values()
         ]
+
+    def documentation(self) -> list[Documented]:
+        """What the declarations document, one record a function."""
+        return [export.documented() for export in self.exports()]
 
     async def call(self, module: str, function: str, given: list[Any]) -> list[Any]:
         """Run one bridge call; returns its results.

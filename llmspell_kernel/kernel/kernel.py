@@ -112,7 +112,7 @@ class LLMSpellKernel(Kernel):
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the engine, its checkpoints and what the bridges hold. Called on the control thread."""
         closing: Future[None] = asyncio.run_coroutine_threadsafe(
-            self.spell_session.close(), cast(asyncio.AbstractEventLoop, self.io_loop.asyncio_loop)
+            self.spell_session.close(), cast("asyncio.AbstractEventLoop", self.io_loop.asyncio_loop)
         )
         with contextlib.suppress(Exception):
             await asyncio.wait_for(asyncio.wrap_future(closing), 5)
@@ -140,7 +140,7 @@ class LLMSpellKernel(Kernel):
         try:
             _, frames = self.session.feed_identities(msg, copy=False)
             header = self.session.deserialize(frames, content=False, copy=False)["header"]
-            return cast(str, header["msg_type"])
+            return cast("str", header["msg_type"])
         except Exception:
             self.log.exception("a message without a readable header")
             return ""
@@ -162,7 +162,7 @@ class LLMSpellKernel(Kernel):
     async def execute_request(self, stream: Any, ident: list[bytes], parent: Message) -> None:
         """Run a cell (messaging specification, "Execute")."""
         content = parent["content"]
-        code = cast(str, content["code"])
+        code = cast("str", content["code"])
         silent = bool(content.get("silent", False))
         store = bool(content.get("store_history", not silent)) and not silent
         if store:
@@ -249,7 +249,7 @@ class LLMSpellKernel(Kernel):
         while not self.stdin_socket.poll(0):
             await asyncio.sleep(STDIN_POLL_SECONDS)
         _, reply = self.session.recv(self.stdin_socket)
-        return cast(str, reply["content"]["value"]) if reply else ""
+        return cast("str", reply["content"]["value"]) if reply else ""
 
     # ── everything else ──────────────────────────────────────────────────────────────────────────
 

@@ -151,7 +151,7 @@ async def _whos(magics: Magics, call: Call) -> Outcome:
     variables = await magics.session.variables()
     if not variables:
         return _shown("no variables yet")
-    rows = [("name", "type", "size", "value"), *((v.name, v.type, v.size, v.preview) for v in variables)]
+    rows = [("name", "type", "size", "value"), *((v.name, v.type, '' if v.size is None else str(v.size), v.preview) for v in variables)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return _shown(
         "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmspell_kernel.errors import SpellError
+from llmspell_kernel.language.candidates import Completions
 from llmspell_kernel.language.completeness import Complete, Completeness, Incomplete, Invalid
 from llmspell_kernel.session.outcome import Failed, Outcome, Problem, Succeeded
 
@@ -46,6 +47,17 @@ def plain_text(outcome: Outcome) -> str | None:
         text = outcome.bundle.get("text/plain")
         return str(text) if text is not None else None
     return None
+
+
+def completions(found: Completions) -> dict[str, Any]:
+    """The content of a complete_reply."""
+    return {
+        "status": "ok",
+        "matches": found.matches,
+        "cursor_start": found.start,
+        "cursor_end": found.end,
+        "metadata": found.metadata(),
+    }
 
 
 def completeness(found: Completeness) -> dict[str, Any]:

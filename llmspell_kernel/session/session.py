@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
@@ -15,7 +15,9 @@ from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.process import Endpoint
 from llmspell_kernel.errors import EngineDied, EngineError
+from llmspell_kernel.language.candidates import Completions
 from llmspell_kernel.language.completeness import Completeness, check
+from llmspell_kernel.language.intelligence import Intelligence
 from llmspell_kernel.language.live import IdKind, KnownId, Variable
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
@@ -52,6 +54,7 @@ class Session:
         self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
         self._live = EngineLive(self.query, lambda: self.running, self._ids)
+        self._intelligence = Intelligence(self._registry.documentation())
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,10 +113,7 @@ class Session:
         output = self._open_output(cell, surface)
         if self._checkpoints.take():
             self._calls.checkpointed()
-        limit = self.settings.limits.time
-        timer = (
-            asyncio.get_running_loop().call_later(limit, self._stop_softly, wire.StopReason.TIME) if limit else None
-        )
+        timer = self._time_limit()
         try:
             done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
         except EngineDied as error:
@@ -173,6 +173,16 @@ class Session:
 
     # ── help ─────────────────────────────────────────────────────────────────────────────────────
 
+    async def complete(self, code: str, offset: int, magics: Mapping[str, str]) -> Completions:
+        """Complete at `offset` (code points)."""
+        self._intelligence.follow(self.sources)
+        return await self._intelligence.complete(code, offset, self._live, magics)
+
+    async def inspect(self, code: str, offset: int, detail: int) -> dict[str, Any] | None:
+        """Explain what is at `offset` (code points) as a MIME bundle; None if nothing is known."""
+        self._intelligence.follow(self.sources)
+        return await self._intelligence.inspect(code, offset, detail, self._live)
+
     def is_complete(self, code: str) -> Completeness:
         """Tell whether `code` can run, needs more lines, or is wrong."""
         return check(code)
@@ -198,6 +208,12 @@ class Session:
             self._client.kill()
             return
         self._stop_softly(wire.StopReason.INTERRUPT)
+
+    def _time_limit(self) -> asyncio.TimerHandle | None:
+        limit = self.settings.limits.time
+        if limit is None:
+            return None
+        return asyncio.get_running_loop().call_later(limit, self._stop_softly, wire.StopReason.TIME)
 
     def _stop_softly(self, reason: wire.StopReason) -> None:
         self._stop = reason
@@ -257,7 +273,7 @@ class Session:
     # ── output ───────────────────────────────────────────────────────────────────────────────────
 
     def _open_output(self, cell: int, surface: Surface) -> CellOutput:
-        on_flood: Callable[[], None] = lambda: self._stop_softly(wire.StopReason.OUTPUT)
+        on_flood = partial(self._stop_softly, wire.StopReason.OUTPUT)
         output = CellOutput(surface, self.settings.limits.output, _SPILL_LIMIT, on_flood)
         self._surfaces[cell] = surface
         self._outputs[cell] = output

@@ -20,7 +20,7 @@ class TestConformance(jupyter_kernel_test.KernelTests):
     code_hello_world = "print('hello, world')"
     code_stderr = "io.stderr:write('oops\\n')"
     completion_samples: ClassVar[list[dict[str, Any]]] = [
-        {"text": "string.for", "matches": {"string.format"}},
+        {"text": "string.for", "matches": {"format"}},
         {"text": "pri", "matches": {"print"}},
         {"text": "zi", "matches": set()},
     ]
