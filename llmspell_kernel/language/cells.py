@@ -31,7 +31,7 @@ def take_apart(code: str) -> Cell:
     if question:
         marks = question.group(1) or question.group(4)
         name = question.group(2) or question.group(3) or ""
-        return Cell(_BLANK.sub(" ", code), (), name or "help", len(marks) - 1)
+        return Cell(code.replace("?", " "), (), name or "help", len(marks) - 1)
     if "%" not in code:
         return Cell(code, (), "", 0)
     magics: list[tuple[int, str]] = []

@@ -55,7 +55,7 @@ def check(code: str) -> Completeness:
     """Tell whether `code` is complete, and the next line's indent if it is not."""
     cell = take_apart(code)
     chunk = parse(cell.lua)
-    if not chunk.problems:
+    if cell.question or not chunk.problems:
         return Complete()
     first = chunk.problems[0]
     if first.at_end:

@@ -13,7 +13,7 @@ from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
     from llmspell_kernel.language.documentation import Documented
-    from llmspell_kernel.language.syntax import Chunk, Expression, Local, Statement
+    from llmspell_kernel.language.syntax import Chunk, Expression, Field, Function, Local, Statement
 
 
 @dataclass(eq=False)
@@ -25,7 +25,7 @@ class Definition:
     value: Expression | None
     result: int
     """Which result of `value` it takes, if that is a call."""
-    statement: Statement
+    statement: Statement | Field | Function
     start: int
     root: Local | None
     """The local variable that the name begins with; None for a global."""
@@ -41,7 +41,7 @@ class Definition:
     @property
     def line(self) -> int:
         """Its line in the cell, from 1."""
-        return self.chunk.text.count("\n", 0, self.start) + 1
+        return self.chunk.line(self.start)
 
     @cached_property
     def documented(self) -> Documented:

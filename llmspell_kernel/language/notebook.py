@@ -69,6 +69,6 @@ class Notebook:
         """The fields that a cell assigns to a local of one of its functions."""
         return self._local_fields.get(local, {}).get(base, {})
 
-    def source(self, label: str) -> str | None:
-        """The source of a cell that ran."""
-        return self._sources.get(label)
+    def summary(self, label: str) -> Summary | None:
+        """What a cell that ran defines."""
+        return self._summaries.get(label)

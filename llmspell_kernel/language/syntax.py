@@ -280,3 +280,7 @@ class Chunk:
     """The name, the index or the string that ends where the text ends."""
     openings: list[Opening]
     """What is open where the text ends, the innermost last."""
+
+    def line(self, offset: int) -> int:
+        """The line of `offset`, from 1."""
+        return self.text.count("\n", 0, offset) + 1

@@ -31,9 +31,9 @@ function assert(v, message, ...) end
 --- print(("%.1f kB"):format(collectgarbage("count")))
 --- ```
 ---@param option? "collect"|"count"|"step"|"isrunning"|"incremental"|"generational" what to do; `"collect"` if left out
----@param argument? integer for `"step"`: how large a step
+---@param ... integer for `"step"`: how large a step
 ---@return any result depends on the option
-function collectgarbage(option, argument) end
+function collectgarbage(option, ...) end
 
 --- Raises an error with `message` and does not return.
 ---
@@ -45,7 +45,7 @@ function collectgarbage(option, argument) end
 ---   return n // 2
 --- end
 --- ```
----@param message any error to raise
+---@param message? any error to raise
 ---@param level? integer where the error is; 1 if left out
 function error(message, level) end
 

@@ -1,0 +1,302 @@
+"""Inspection: everything known of the name at the cursor, gathered into one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llmspell_kernel.language.annotations import comment_above
+from llmspell_kernel.language.cells import take_apart
+from llmspell_kernel.language.context import enclosing_key, look
+from llmspell_kernel.language.definitions import Definition, summarize
+from llmspell_kernel.language.documentation import Documented, Option, shown_parameters
+from llmspell_kernel.language.inference import Inference, Target
+from llmspell_kernel.language.live import NoState, Row
+from llmspell_kernel.language.members import ask, members
+from llmspell_kernel.language.options import options_at
+from llmspell_kernel.language.syntax import Field, Function, Index, Name, String
+from llmspell_kernel.language.walk import walk
+
+if TYPE_CHECKING:
+    from llmspell_kernel.language.context import Cursor
+    from llmspell_kernel.language.documentation import Reference
+    from llmspell_kernel.language.live import Description, LiveState
+    from llmspell_kernel.language.notebook import Notebook
+    from llmspell_kernel.language.syntax import Expression, Local
+
+FIELDS_SHOWN = 40
+
+
+@dataclass
+class Inspection:
+    """What is known of one name; empty parts are unknown."""
+
+    name: str
+    type: str = ""
+    signature: str = ""
+    doc: str = ""
+    preview: str = ""
+    parameters: tuple[Option, ...] = ()
+    returns: tuple[Option, ...] = ()
+    example: str = ""
+    defined: str = ""
+    """Such as ``cell 3, line 5``."""
+    source: str = ""
+    """Source of the definition, at detail level 1."""
+    upvalues: list[Row] = field(default_factory=list[Row])
+    fields: list[Row] = field(default_factory=list[Row])
+    more_fields: bool = False
+    metatable: list[str] = field(default_factory=list[str])
+    size: str = ""
+    grant: str = ""
+    since: str = ""
+    link: str = ""
+
+
+async def inspect(
+    code: str, offset: int, detail: int, live: LiveState, notebook: Notebook, reference: Reference
+) -> Inspection | None:
+    """Tell what stands at `offset` (code points), or inside arguments what is called; None if unknown."""
+    cursor = look(code, _word_end(take_apart(code).lua, offset))
+    inference = Inference(cursor.before, summarize(cursor.whole, ""), notebook, reference)
+    option = _option_at(cursor, inference)
+    if option is not None:
+        return _of_option(option)
+    node = cursor.before.at_end
+    if isinstance(node, Name | Index):
+        found = await _Inspector(inference, notebook, live, detail).inspect(node)
+        if found is not None:
+            return found
+    call, _ = enclosing_key(cursor.openings)
+    if call is None or call.base is None:
+        return None
+    return await _Inspector(inference, notebook, live, detail).inspect(call.base)
+
+
+def _word_end(text: str, offset: int) -> int:
+    """The end of the word that touches `offset`, else `offset`."""
+    offset = max(0, min(offset, len(text)))
+    while offset < len(text) and (text[offset] == "_" or text[offset].isalnum()):
+        offset += 1
+    return offset
+
+
+def _option_at(cursor: Cursor, inference: Inference) -> tuple[Option, str] | None:
+    """The option key at the cursor and the function that takes it."""
+    node = cursor.before.at_end
+    openings = cursor.openings
+    if not isinstance(node, Name) or not openings or openings[-1].kind != "table":
+        return None
+    if node.start != openings[-1].item_start:
+        return None
+    option = next((one for one in options_at(cursor, inference) if one.name == node.text), None)
+    call, _ = enclosing_key(openings)
+    if option is None or call is None or call.base is None:
+        return None
+    entry = inference.resolve(call.base).entry
+    return option, entry.name if entry is not None else ""
+
+
+def _of_option(found: tuple[Option, str]) -> Inspection:
+    option, function = found
+    shown = Inspection(
+        option.name, option.type or "any", f"{option.name} = …", option.doc, parameters=option.options
+    )
+    shown.defined = f"an option of {function}" if function else "an option"
+    if option.default:
+        shown.doc = f"{shown.doc}\n\nWithout it: `{option.default}`.".strip()
+    return shown
+
+
+class _Inspector:
+    """One request."""
+
+    def __init__(self, inference: Inference, notebook: Notebook, live: LiveState, detail: int) -> None:
+        self.inference = inference
+        self.notebook = notebook
+        self.live = live
+        self.detail = detail
+
+    async def inspect(self, node: Expression) -> Inspection | None:
+        target = self.inference.resolve(node)
+        name = _shown_name(node)
+        local = node.local if isinstance(node, Name) else None
+        description = None
+        if target.path is not None and (local is None or local.depth == 0):
+            description = await ask(self.live.describe(target.path))
+        found = Inspection(name)
+        definition = self._definition(target, description)
+        entry = self._entry(target, description, definition)
+        if description is None and definition is None and entry is None:
+            if local is None and not target.types and not target.tables and not target.functions:
+                return None
+            self._from_text(found, target, local)
+        if description is not None:
+            _from_live(found, description)
+        if definition is not None:
+            self._from_definition(found, definition)
+        if entry is not None:
+            _from_entry(found, entry)
+        await self._fields(found, target, description)
+        if local is not None and local.kind in ("parameter", "loop"):
+            found.defined = "a parameter" if local.kind == "parameter" else "a loop variable"
+        return found
+
+    def _definition(self, target: Target, description: Description | None) -> Definition | None:
+        """The definition in a cell: for a function that runs, the one it was made by."""
+        if description is not None and description.type == "function":
+            if description.builtin or not description.chunk:
+                return None
+            exact = [one for one in target.definitions if one.label == description.chunk]
+            return self._function_at(description.chunk, description.line) or (exact[-1] if exact else None)
+        return target.definitions[-1] if target.definitions else None
+
+    def _function_at(self, label: str, line: int) -> Definition | None:
+        """The definition whose function starts at `line` of a cell that ran."""
+        summary = self.notebook.summary(label)
+        if summary is None:
+            return None
+        chunk = summary.chunk
+        for definition in summary.everything():
+            if isinstance(definition.value, Function) and chunk.line(definition.value.start) == line:
+                return definition
+        for node in walk(chunk.block):
+            if not isinstance(node, Field | Function):
+                continue
+            function = node.value if isinstance(node, Field) else node
+            if isinstance(function, Function) and chunk.line(function.start) == line:
+                return Definition("", function, 0, node, node.start, None, chunk, label)
+        return None
+
+    def _entry(
+        self, target: Target, description: Description | None, definition: Definition | None
+    ) -> Documented | None:
+        """The reference's record, unless a cell has put something of its own under the name."""
+        if definition is not None and definition.documented.doc:
+            return None
+        if description is not None and description.type == "function" and not description.builtin:
+            return None
+        if target.entry is not None:
+            return target.entry
+        type_name = description.type_name if description is not None else None
+        if type_name and type_name.startswith("module "):
+            return self.inference.reference.get(type_name.removeprefix("module "))
+        return None
+
+    def _from_text(self, found: Inspection, target: Target, local: Local | None) -> None:
+        """What the text alone tells of a value that never ran."""
+        if target.functions:
+            function = target.functions[0]
+            names = [one.name for one in function.parameters] + (["..."] if function.vararg else [])
+            found.type, found.signature = "function", f"{found.name}({', '.join(names)})"
+        elif target.tables:
+            found.type = "table"
+        elif target.types:
+            found.type = "|".join(target.types)
+        elif local is not None:
+            found.type = "value known only when it runs"
+
+    def _from_definition(self, found: Inspection, definition: Definition) -> None:
+        written = definition.documented
+        found.doc = written.doc
+        found.example, found.returns = written.example, written.returns
+        found.link, found.since = written.link, written.since
+        value = definition.value
+        if isinstance(value, Function):
+            found.type = "function"
+            found.parameters = tuple(p for p in written.parameters if p.type or p.doc)
+            found.signature = _renamed(written, found.name)
+        elif not found.type:
+            found.type = written.type or _type_of(
+                self.inference.resolve(value) if value is not None else Target()
+            )
+        label = definition.label or "this cell"
+        found.defined = f"{label}, line {definition.line}"
+        if self.detail:
+            found.source = source_of(definition)
+
+    async def _fields(self, found: Inspection, target: Target, description: Description | None) -> None:
+        """Fields of a table; of a module or a documented type the documented ones."""
+        if description is not None and description.rows:
+            rows = sorted(description.rows, key=lambda row: (row.type == "function", row.name))
+            found.fields, found.more_fields = (
+                rows[:FIELDS_SHOWN],
+                description.truncated or len(rows) > FIELDS_SHOWN,
+            )
+            return
+        if found.type in ("function", "string", "number", "boolean"):
+            return
+        items = await members(target, "", self.inference, NoState())
+        unique = {item.text: Row(item.text, item.type, item.signature or item.doc) for item in items}
+        found.fields = list(unique.values())[:FIELDS_SHOWN]
+        found.more_fields = len(unique) > FIELDS_SHOWN
+
+
+def _from_live(found: Inspection, description: Description) -> None:
+    found.type = description.type
+    if description.type_name:
+        found.type += f" ({description.type_name})"
+    if description.type != "function":
+        found.preview = description.preview
+    if description.parameters:
+        found.signature = found.name + description.parameters
+    if description.chunk and description.line:
+        found.defined = f"{description.chunk}, line {description.line}"
+    found.upvalues = description.upvalues
+    found.metatable = description.metatable.names if description.metatable is not None else []
+    if description.type == "string" and description.size is not None:
+        found.size = f"{description.size:,} bytes"
+    elif description.type == "table" and description.size is not None:
+        found.size = f"{description.size:,}{'' if description.counted else '+'} entries"
+        if description.length:
+            found.size += f", {description.length:,} of them a list"
+
+
+def _from_entry(found: Inspection, entry: Documented) -> None:
+    found.name = entry.name if entry.is_callable else found.name
+    found.signature = entry.shown_signature if entry.is_callable else found.signature
+    found.type = entry.type or entry.kind if not found.type or entry.is_callable else found.type
+    if entry.kind == "module":
+        found.type, found.preview, found.metatable, found.size = "module", "", [], ""
+    found.doc = entry.doc
+    found.parameters = tuple(p for p in entry.parameters if p.type or p.doc)
+    found.returns = tuple(r for r in entry.returns if r.type or r.doc)
+    found.example, found.link, found.grant, found.since = entry.example, entry.link, entry.grant, entry.since
+
+
+def _shown_name(node: Expression) -> str:
+    if isinstance(node, Name):
+        return node.text
+    if isinstance(node, Index) and isinstance(node.key, String):
+        base = _shown_name(node.base)
+        separator = ":" if node.method else "."
+        return f"{base}{separator}{node.key.text}" if base else node.key.text
+    return ""
+
+
+def _renamed(written: Documented, name: str) -> str:
+    """The signature under the name that it was asked by."""
+    shown = f"{name}({shown_parameters(written.parameters)})"
+    return msgspec.structs.replace(written, signature=written.signature or shown).shown_signature
+
+
+def _type_of(target: Target) -> str:
+    if target.functions:
+        return "function"
+    if target.tables:
+        return "table"
+    return "|".join(target.types)
+
+
+def source_of(definition: Definition) -> str:
+    """The text of a definition with the comment above it."""
+    text = definition.chunk.text
+    start = text.rfind("\n", 0, definition.statement.start) + 1
+    if text[start : definition.statement.start].strip():
+        start = definition.statement.start
+    comment = comment_above(definition.chunk, definition.statement.start)
+    for _ in comment:
+        start = max(text.rfind("\n", 0, max(0, start - 1)) + 1, 0)
+    return text[start : definition.statement.end].strip("\n")
