@@ -22,7 +22,7 @@ local string_byte, string_find, string_lower = string.byte, string.find, string.
 local string_match, string_sub, string_upper = string.match, string.sub, string.upper
 local table_concat, table_sort = table.concat, table.sort
 local utf8_len = utf8.len
-local math_min = math.min
+local math_min, math_type = math.min, math.type
 local next, rawequal, rawget, rawlen, tostring, type = next, rawequal, rawget, rawlen, tostring, type
 
 local M = {}
@@ -33,6 +33,7 @@ local CHAIN = 20 -- links of an `__index` chain
 local NAME_BYTES = 200
 local PARAMETERS, UPVALUES, METAMETHODS = 40, 30, 40
 local COUNTED = 100000 -- entries of one table that are counted
+local PREVIEW_ITEMS, PREVIEW_KEYS = 20, 60 -- of one table
 local OWN_SOURCE = "=[llmspell" -- chunk names of the engine's own Lua begin so
 
 -- ── values ─────────────────────────────────────────────────────────────────────────────────────────
@@ -120,21 +121,42 @@ local function plain(value, limit)
   return preview.text(value, limit)
 end
 
+-- Keys outside the list part in a readable order: of a large table the first that come.
+local function other_keys(t, length)
+  local keys, key, looked_at = {}, next(t), 0
+  while key ~= nil and looked_at < PREVIEW_KEYS + length do
+    if math_type(key) ~= "integer" or key < 1 or key > length then keys[#keys + 1] = key end
+    key, looked_at = next(t, key), looked_at + 1
+  end
+  table_sort(keys, function(a, b)
+    local is_text = type(a) == "string"
+    if is_text ~= (type(b) == "string") then return is_text end
+    return is_text and string_sub(a, 1, NAME_BYTES) < string_sub(b, 1, NAME_BYTES)
+  end)
+  return keys
+end
+
+local function key_text(key)
+  if type(key) == "string" and #key <= 60 and string_find(key, "^[%a_][%w_]*$") then return key end
+  return "[" .. plain(key, 20) .. "]"
+end
+
 -- One line for a value, like preview.text but blind to `__tostring`.
 local function text_of(value, limit)
   if type(value) ~= "table" then return plain(value, limit) end
-  local parts, used, key, item = {}, 0, next(value)
-  while key ~= nil and used < limit and #parts < 20 do
-    local text = plain(item, math_min(40, limit))
-    if key ~= #parts + 1 then
-      local is_word = type(key) == "string" and #key <= 60 and string_find(key, "^[%a_][%w_]*$")
-      text = (is_word and key or "[" .. plain(key, 20) .. "]") .. " = " .. text
+  local length = math_min(rawlen(value), PREVIEW_ITEMS)
+  local keys = other_keys(value, length)
+  local parts, used = {}, 0
+  for position = 1, length + #keys do
+    if used > limit or #parts >= PREVIEW_ITEMS then
+      parts[#parts + 1] = "…"
+      break
     end
-    parts[#parts + 1] = text
-    used = used + #text + 2
-    key, item = next(value, key)
+    local key = keys[position - length]
+    local text = plain(rawget(value, key == nil and position or key), math_min(40, limit))
+    parts[#parts + 1] = key == nil and text or key_text(key) .. " = " .. text
+    used = used + #parts[#parts] + 2
   end
-  if key ~= nil then parts[#parts + 1] = "…" end
   local name = name_of_type(value)
   return (name and name .. " " or "") .. "{" .. table_concat(parts, ", ") .. "}"
 end
