@@ -8,6 +8,7 @@ their own, which a new one inherits from its creator: they carry a slow count ho
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import select
@@ -64,9 +65,11 @@ class LuaHooks:
 
 
 class Watchdog:
-    """Lives while a turn of Lua runs: flushes output and turns a `wire.STOP` record into a stop.
+    """A thread that flushes output and turns a `wire.STOP` record into a stop of the running turn.
 
-    A fork copies one thread only, so the thread exists during turns and at no other time.
+    It is started by the first turn and then sleeps in ``select`` unless there is something to do: starting a thread
+    for each turn cost a millisecond. A fork copies only the thread that forks, which must hold what the watchdog could
+    hold (see `Worker`); a copy starts its own when it runs its first turn.
     """
 
     def __init__(self, control: socket.socket, hooks: LuaHooks, flush: Callable[[], None]) -> None:
@@ -75,26 +78,33 @@ class Watchdog:
         self._control = control
         self._hooks = hooks
         self._flush = flush
+        self._lock = threading.Lock()
+        self._running = False
         self._sheltered = False
         self._cell = 0
-        self._thread: threading.Thread | None = None
+        self._early: tuple[int, int] | None = None
+        self._started = False
         self._make_sockets()
 
     def _make_sockets(self) -> None:
-        self._finish, self._finished = socket.socketpair()
+        self._kick, self._kicked = socket.socketpair()
         self._wake, self.woken = socket.socketpair()
         self.woken.setblocking(False)
 
     def descriptors(self) -> tuple[int, ...]:
         """The file descriptors that the watchdog lives by."""
-        return tuple(end.fileno() for end in (self._finish, self._finished, self._wake, self.woken))
+        return tuple(end.fileno() for end in (self._kick, self._kicked, self._wake, self.woken))
 
     def move(self, control: socket.socket) -> None:
-        """Serve another process: after a fork, the copy's own control socket."""
-        for mine in (self._finish, self._finished, self._wake, self.woken):
+        """Serve another process: after a fork, the copy's own control socket and no thread yet."""
+        for mine in (self._kick, self._kicked, self._wake, self.woken):
             mine.close()
         self._control = control
+        self._lock = threading.Lock()
+        self._started = False
         self._make_sockets()
+
+    # ── the turn's side ──────────────────────────────────────────────────────────────────────────
 
     def turn(self, cell: int) -> Watchdog:
         """Watch one turn on behalf of `cell` (0: none in particular); use in a ``with`` statement."""
@@ -102,22 +112,27 @@ class Watchdog:
         return self
 
     def __enter__(self) -> None:
+        if not self._started:
+            self._started = True
+            _thread.start_new_thread(self._run, ())
         self.reason = 0
         self._sheltered = False
         self._hooks.stopping = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        with self._lock:
+            self._running = True
+            early, self._early = self._early, None
+            if early is not None:
+                self._stop(*early)
+        if self.reason:
+            self._kick.send(b"x")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._finish.send(b"x")
-        assert self._thread is not None
-        self._thread.join()
-        self._thread = None
-        self._finished.recv(1)
-        self._hooks.disarm()
-        self._hooks.stopping = False
+        with self._lock:
+            self._running = False
+            self._hooks.disarm()
+            self._hooks.stopping = False
 
     def acknowledge(self) -> int:
         """The turn has been stopped: return why, and let Lua run again to say so."""
@@ -127,12 +142,16 @@ class Watchdog:
 
     def shelter(self, on: bool) -> None:
         """Keep stops out of the scheduler's own code while `on`; arms on leaving if one came meanwhile."""
-        self._sheltered = on
-        if self.reason:
-            if on:
+        with self._lock:
+            self._sheltered = on
+            if self.reason and on:
                 self._hooks.disarm()
-            else:
+            elif self.reason:
                 self._hooks.arm()
+
+    def expect_output(self) -> None:
+        """There is output to flush soon."""
+        self._kick.send(b"x")
 
     def drain(self) -> None:
         """Forget a wake-up that has been seen."""
@@ -141,25 +160,43 @@ class Watchdog:
         except BlockingIOError:
             pass
 
+    # ── the thread's side ────────────────────────────────────────────────────────────────────────
+
     def _run(self) -> None:
-        interval = _FLUSH_SECONDS
         while True:
-            ready, _, _ = select.select([self._control, self._finished], [], [], interval)
+            ready, _, _ = select.select([self._control, self._kicked], [], [], self._patience())
             if self._control in ready:
                 self._read_control()
-            self._flush()
-            if self._finished in ready:
-                return
-            if self.reason:
-                interval = _REARM_SECONDS
-                if not self._sheltered:
-                    self._hooks.arm()
+            if self._kicked in ready:
+                self._kicked.recv(64)
+                if self._control_waits(_FLUSH_SECONDS):
+                    self._read_control()
+                self._flush()
+            self._arm()
+
+    def _control_waits(self, seconds: float) -> bool:
+        return bool(select.select([self._control], [], [], seconds)[0])
+
+    def _patience(self) -> float | None:
+        return _REARM_SECONDS if self.reason else None
+
+    def _arm(self) -> None:
+        with self._lock:
+            if self._running and self.reason and not self._sheltered:
+                self._hooks.arm()
 
     def _read_control(self) -> None:
         record = self._control.recv(wire.STOP.size, socket.MSG_WAITALL)
         if len(record) < wire.STOP.size:
             os._exit(0)  # the kernel process is gone, and with it every reason to go on
         cell, reason = wire.STOP.unpack(record)
+        with self._lock:
+            if self._running:
+                self._stop(cell, reason)
+            else:
+                self._early = cell, reason  # its cell may be on its way
+
+    def _stop(self, cell: int, reason: int) -> None:
         if cell in (0, self._cell) or not self._cell:
             self._hooks.stopping = True
             self.reason = reason

@@ -102,6 +102,8 @@ class Worker:
 
     def write(self, stream: int, cell: int, text: bytes) -> None:
         """Buffer output; the watchdog sends it a few times a second."""
+        if not self._output:
+            self._watchdog.expect_output()
         self._output.append((cell, stream, text))
         self._output_size += len(text)
         if self._output_size > _OUTPUT_PENDING_MAX:
@@ -207,8 +209,10 @@ class Worker:
         self._send(wire.Reply(frame.query, ok, _raw(value)))
 
     def _checkpoint(self, number: int) -> None:
-        copy = checkpoint.fork(number, self._control)
+        with self._sending:  # so that the watchdog is not in the middle of a frame
+            copy = checkpoint.fork(number, self._control)
         if copy is not None:
+            self._sending = threading.Lock()
             self._data.close()
             self._control.close()
             self._data, self._control = copy

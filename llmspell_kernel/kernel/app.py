@@ -6,10 +6,12 @@ import sys
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import zmq
 from ipykernel.control import ControlThread
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Type, default
 
+from llmspell_kernel.kernel.iopub import LoopIOPub
 from llmspell_kernel.kernel.kernel import LLMSpellKernel
 from llmspell_kernel.kernel.launch import EarlyEngine
 
@@ -30,6 +32,21 @@ class LLMSpellApp(IPKernelApp):
         super().init_control(context)
         assert isinstance(self.control_thread, ControlThread)
         self.shell_channel_thread = None
+
+    def init_iopub(self, context: Any) -> None:
+        """Bind iopub; it is served by the kernel's own loop."""
+        socket = context.socket(zmq.XPUB)
+        socket.linger = 1000
+        self._apply_curve_server_options(socket)
+        self.iopub_port = self._bind_socket(socket, self.iopub_port)
+        self.configure_tornado_logger()
+        self.iopub_socket = LoopIOPub(socket, self.session)
+
+    def close(self) -> None:
+        """Close the channels."""
+        if self.iopub_socket is not None:
+            self.iopub_socket.close()
+        super().close()
 
     def init_pdb(self) -> None:
         """Python's debugger has nothing to do here."""

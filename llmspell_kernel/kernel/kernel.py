@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 import zmq
 from ipykernel.kernelbase import Kernel
+from jupyter_client.session import DELIM
 
 from llmspell_kernel import __version__
 from llmspell_kernel.errors import SpellError
@@ -87,6 +89,7 @@ class LLMSpellKernel(Kernel):
 
     def start(self) -> None:
         """Begin to serve; the engine attaches as soon as the loop runs."""
+        self.iopub_socket.attach()
         super().start()
         self.io_loop.add_callback(self._begin)
 
@@ -137,12 +140,12 @@ class LLMSpellKernel(Kernel):
                 self._aborting = False
 
     def _message_type(self, msg: list[Any]) -> str:
+        """Peek at the type; whether the message is genuine is checked when it is dispatched."""
+        frames = [bytes(frame) for frame in msg[:4]]
         try:
-            _, frames = self.session.feed_identities(msg, copy=False)
-            header = self.session.deserialize(frames, content=False, copy=False)["header"]
-            return cast("str", header["msg_type"])
-        except Exception:
-            self.log.exception("a message without a readable header")
+            header = msg[frames.index(DELIM) + 2]
+            return cast("dict[str, str]", json.loads(bytes(header)))["msg_type"]
+        except (ValueError, LookupError, TypeError):
             return ""
 
     async def _guarded(self, kind: str, handler: Handler, stream: Any, ident: list[bytes], parent: Message) -> None:
@@ -180,7 +183,8 @@ class LLMSpellKernel(Kernel):
             reply["user_expressions"] = {key: await self._evaluate(text) for key, text in expressions.items()}
             reply["payload"] = replies.payload(outcome)
         if store:
-            self.history.store(count, code, replies.plain_text(outcome))
+            # once the reply is out
+            asyncio.get_running_loop().call_soon(self.history.store, count, code, replies.plain_text(outcome))
         surface.flush()
         self.session.send(stream, "execute_reply", reply, parent, ident=ident)
         if reply["status"] == "error" and not silent and content.get("stop_on_error", True):

@@ -128,9 +128,12 @@ class Session:
             output.finish()
         self._live.settle()
         self._checkpoints.mark_stale()
-        if self._checkpoints.take():
-            self._calls.checkpointed()
+        asyncio.get_running_loop().call_later(0.004, self._checkpoint)
         return self._outcome(done)
+
+    def _checkpoint(self) -> None:
+        if self._client.alive and not self._running and self._checkpoints.take():
+            self._calls.checkpointed()
 
     def _outcome(self, done: wire.Done) -> Outcome:
         if done.status == "ok":
