@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -53,8 +54,8 @@ class CellOutput:
 
     def _spilled(self, data: bytes, before: int) -> None:
         if self._spill is None:
-            handle = tempfile.NamedTemporaryFile(prefix="llmspell-output-", suffix=".txt", delete=False)
-            self._spill, self._spill_path = handle.file, Path(handle.name)
+            descriptor, name = tempfile.mkstemp(prefix="llmspell-output-", suffix=".txt")
+            self._spill, self._spill_path = os.fdopen(descriptor, "wb"), Path(name)
         kept = self._spill_limit - max(0, before - self._limit)
         if kept > 0:
             self._spill.write(data[:kept])

@@ -164,6 +164,10 @@ local function os_library()
     clock = os.clock,
     difftime = os.difftime,
     exit = function(code, _close)
+      local kind = type(code)
+      if kind ~= "nil" and kind ~= "boolean" and kind ~= "number" then
+        error("bad argument #1 to 'exit' (number expected, got " .. kind .. ")", 2)
+      end
       M.exit_code = (code == nil or code == true) and 0 or (code == false and 1) or code
       M.exiting = true
       error(STOP, 0)
