@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmspell_kernel.errors import BadArgument, MissingGrant, NotFound, SpellError, WorldError
-from llmspell_kernel.grants import CAN_WALK, Grants, check_entry, folders
+from llmspell_kernel.grants import CAN_WALK, Grants, folders, is_secret_name, normal_entry
 from llmspell_kernel.grants.hosts import canonical_host, is_public, to_address
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX has them")
@@ -217,7 +217,7 @@ def test_a_refused_host_names_the_line_which_then_grants_it(url: str, line: str)
 )
 def test_a_malformed_http_entry_says_what_to_write(entry: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        check_entry("http", entry)
+        normal_entry("http", entry, Path())
 
 
 @given(st.text(max_size=40))
@@ -436,6 +436,14 @@ def test_our_own_configuration_is_closed_whatever_path_leads_there(area: Path) -
             grants.locate(path, write=True)
 
 
+def test_what_holds_our_configuration_cannot_be_moved_away(area: Path) -> None:
+    """Else a spell could put a folder of its own in that place."""
+    grants = files(area, "write:.", sealed=(area / ".config" / "llmspell",))
+    for path in (".config", ".CONFIG"):  # whether it exists or not
+        with pytest.raises(WorldError, match="closed"), grants.locate(path, write=True).parent():
+            pass
+
+
 @pytest.mark.skipif(not CAN_WALK, reason="this platform opens by path alone")
 def test_the_seal_is_on_the_folder_not_on_its_name(area: Path) -> None:
     """As when the same folder is mounted a second time elsewhere."""
@@ -573,8 +581,20 @@ def test_a_variable_that_looks_like_a_secret_is_granted_by_its_own_name_only() -
     grants = Grants.of(Path(), {"env": ["*", "MY_TOKEN"]})
     assert grants.allows("env", "LANG")
     assert grants.allows("env", "MY_TOKEN")
-    for name in ("OPENAI_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "aws_secret_access", "SSH_AUTH_SOCK"):
+    for name in (
+        "OPENAI_API_KEY",
+        "GITHUB_TOKEN",
+        "DB_PASSWORD",
+        "aws_secret_access",
+        "PGPASSWORD",
+        "MYSQL_PWD",
+    ):
         assert not grants.allows("env", name)
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "KEYBOARD_LAYOUT", "AUTHOR", "PATH", "PASSAGE"])
+def test_an_ordinary_name_is_not_taken_for_a_secret(name: str) -> None:
+    assert not is_secret_name(name)
 
 
 def test_narrowing_leaves_what_both_allow(area: Path) -> None:
@@ -609,6 +629,12 @@ def test_narrowing_wrongly_is_a_bad_argument() -> None:
         http("*").narrow({"http": ["https://x"]})
     with pytest.raises(BadArgument, match="no such kind of grant: htp"):
         http("*").narrow({"htp": ["x"]})  # type: ignore[dict-item]
+
+
+def test_an_entry_has_one_spelling(area: Path) -> None:
+    assert normal_entry("http", " Example.ORG:443 ", area) == "example.org:443"
+    assert normal_entry("files", "read:data/../out", area) == f"read:{area / 'out'}"
+    assert normal_entry("tools", " file_* ", area) == "file_*"
 
 
 def test_a_persons_answer_reaches_past_a_narrowing(area: Path) -> None:

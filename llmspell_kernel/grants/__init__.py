@@ -7,7 +7,7 @@ for those two.
 from llmspell_kernel.grants.folders import CAN_WALK, Place
 from llmspell_kernel.grants.hosts import Target
 from llmspell_kernel.grants.missing import KINDS, Kind
-from llmspell_kernel.grants.value import Grants, NameKind, check_entry, is_secret_name
+from llmspell_kernel.grants.value import Grants, NameKind, is_secret_name, normal_entry
 
 __all__ = [
     "CAN_WALK",
@@ -17,6 +17,6 @@ __all__ = [
     "NameKind",
     "Place",
     "Target",
-    "check_entry",
     "is_secret_name",
+    "normal_entry",
 ]

@@ -143,9 +143,12 @@ class Place(msgspec.Struct, frozen=True):
 
         Raises:
             BadArgument: The place is a granted root itself, whose parent is not granted.
+            WorldError: Something sealed is below the place: it could be moved away and another put there.
         """
         if self.path == self.root:
             raise BadArgument(f"{shown(self.asked)} is the granted folder itself; name something inside it")
+        if any(_within(folder, self.path) for folder in self.sealed):
+            raise _refused(self.asked, "holds a folder that is closed to every grant", "sealed")
         with _system_errors(self.asked), self._above() as above:
             yield above
 

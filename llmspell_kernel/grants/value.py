@@ -31,7 +31,9 @@ NameKind = Literal["env", "tools", "mcp", "providers"]
 NAME_KINDS: tuple[NameKind, ...] = ("env", "tools", "mcp", "providers")
 
 _SECRET_NAME = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|PRIVATE|DSN", re.IGNORECASE
+    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE|DSN)S?(_|\d|$)"
+    r"|_(PWD|PASS|AUTH|PAT)$|DATABASE_URL$|CONNECTION_STRING$",
+    re.IGNORECASE,
 )
 _REFUSED = {
     "env": "the environment variable {} is not granted",
@@ -219,13 +221,24 @@ class Grants(msgspec.Struct, frozen=True):
         return (layer.http for layer in self.layers if layer.http is not None)
 
 
-def check_entry(kind: Kind, entry: str) -> None:
-    """Make sure that an entry is well-formed.
+def normal_entry(kind: Kind, entry: str, base: Path) -> str:
+    """Return an entry in its canonical spelling, the path in it made absolute.
+
+    Args:
+        kind: The kind of grant.
+        entry: The entry as configuration has it.
+        base: Where relative paths start.
 
     Raises:
-        ValueError: It is not; the message says why.
+        ValueError: It is not well-formed; the message says why.
     """
-    Layer.parse({kind: (entry,)}, Path())
+    layer = Layer.parse({kind: (entry,)}, base)
+    rule, *_ = (
+        *(layer.http or ()),
+        *(layer.files or ()),
+        *(n for names in layer.names.values() for n in names),
+    )
+    return str(rule)
 
 
 def is_secret_name(name: str) -> bool:
