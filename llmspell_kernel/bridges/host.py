@@ -24,7 +24,7 @@ class HostBridge(Bridge):
         return await current_call.get().surface.ask(prompt, password)
 
     @export()
-    async def display(self, kind: str, shown: dict[str, Any], display_id: str, update: bool) -> None:
+    async def display(self, kind: str, shown: Any, display_id: str, update: bool) -> None:
         """Show a snapshot or a MIME bundle (`kind`) in the cell, under `display_id`."""
         data = render_result([snapshot_of(shown)]) if kind == "snapshot" else mime_bundle_of(shown)
         current_call.get().surface.display(data, {}, display_id, update)

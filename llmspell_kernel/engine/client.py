@@ -245,12 +245,16 @@ class EngineClient:
             except OSError:
                 pass  # it died: whoever awaits the cell hears that
 
-    async def checkpoint(self) -> Endpoint:
-        """Have the engine fork a sleeping copy of itself; returns the copy's sockets."""
+    def checkpoint(self) -> asyncio.Future[Endpoint]:
+        """Have the engine fork a sleeping copy of itself before any frame sent after this call.
+
+        Returns:
+            The copy's sockets, once it is there; fails with `EngineDied`.
+        """
         self._next_id += 1
         future = self._checkpoints[self._next_id] = asyncio.get_running_loop().create_future()
         self.send(wire.Checkpoint(self._next_id))
-        return await future
+        return future
 
     def release(self, copy: Endpoint) -> None:
         """Let a sleeping copy go."""

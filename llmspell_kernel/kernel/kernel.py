@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -127,7 +128,7 @@ class LLMSpellKernel(Kernel):
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Take one shell message: executions wait for each other, everything else is answered at once."""
         if self._message_type(msg) != "execute_request":
-            await self.dispatch_shell(msg)
+            await self._in_own_context(msg)
             return
         self._arrived += 1
         number = self._arrived
@@ -135,9 +136,13 @@ class LLMSpellKernel(Kernel):
             if number <= self._abort_up_to:
                 self._aborting = True
             try:
-                await self.dispatch_shell(msg)
+                await self._in_own_context(msg)
             finally:
                 self._aborting = False
+
+    async def _in_own_context(self, msg: list[Any]) -> None:
+        """Dispatch where the parent header is this message's, whatever is answered meanwhile."""
+        await asyncio.get_running_loop().create_task(self.dispatch_shell(msg), context=copy_context())
 
     def _message_type(self, msg: list[Any]) -> str:
         """Peek at the type; whether the message is genuine is checked when it is dispatched."""

@@ -19,7 +19,7 @@ class Checkpoints:
     def __init__(self, client: EngineClient, *, enabled: bool) -> None:
         self._client = client
         self.enabled = enabled
-        self._copy: asyncio.Task[Endpoint] | None = None
+        self._copy: asyncio.Future[Endpoint] | None = None
         self._fresh = False
 
     def take(self) -> bool:
@@ -27,7 +27,7 @@ class Checkpoints:
         if not self.enabled or (self._fresh and self._copy is not None):
             return False
         self.drop()
-        self._copy = asyncio.ensure_future(self._client.checkpoint())
+        self._copy = self._client.checkpoint()
         self._copy.add_done_callback(_retrieve)
         self._fresh = True
         return True
@@ -47,7 +47,7 @@ class Checkpoints:
         else:
             copy.add_done_callback(self._release)
 
-    def _release(self, copy: asyncio.Task[Endpoint]) -> None:
+    def _release(self, copy: asyncio.Future[Endpoint]) -> None:
         if not copy.cancelled() and copy.exception() is None:
             self._client.release(copy.result())
 
@@ -63,6 +63,6 @@ class Checkpoints:
             return None
 
 
-def _retrieve(copy: asyncio.Task[Endpoint]) -> None:
+def _retrieve(copy: asyncio.Future[Endpoint]) -> None:
     if not copy.cancelled():
         copy.exception()
