@@ -48,7 +48,7 @@ def report() -> Report:
 
 def main() -> None:
     """What the process does: confine itself, try, and write the layers to its standard output."""
-    layers = confine(Limits(parent=os.getppid(), keep=(1,))).layers
+    layers = confine(Limits(parent=os.getppid(), keep=(1,), memory=1 << 30)).layers
     os.write(1, msgspec.json.encode([*layers, _proof()]))
 
 
