@@ -17,6 +17,7 @@ local shapes = require("shapes")
 local debug_getinfo, debug_getlocal, debug_getmetatable = debug.getinfo, debug.getlocal, debug.getmetatable
 local co_status = coroutine.status
 local math_min, math_max, math_type = math.min, math.max, math.type
+local string_byte, string_format, string_gsub = string.byte, string.format, string.gsub
 local string_match, string_sub = string.match, string.sub
 local table_concat, table_move, table_sort = table.concat, table.move, table.sort
 local utf8_len = utf8.len
@@ -84,11 +85,13 @@ local function describe_string(job, text, limit)
   return { kind = "string", data = head, length = #text }
 end
 
+local function byte_code(char) return string_format("\\x%02X", string_byte(char)) end
+
 -- A short text of ours (a name, an error) that the user's code may have made.
 local function plain_text(value, limit)
   if type(value) == "string" then
     local head = head_of(value, limit)
-    return utf8_len(head) and head or string.format("%q", head)
+    return utf8_len(head) and head or (string_gsub(head, "[\x80-\xFF]", byte_code))
   end
   return nil
 end
