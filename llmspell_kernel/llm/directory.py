@@ -31,8 +31,10 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """Model that makes embeddings when a call names none."""
     search: bool = True
     """Whether to look for servers on this machine."""
-    concurrency: int = 8
+    concurrency: int = 32
     """Requests to one provider at the same time."""
+    budget: float | None = None
+    """Most money to spend, in US dollars."""
     timeout: float = 120.0
     """Seconds to wait for a model's next words."""
     providers: Mapping[str, Configured] = msgspec.field(default_factory=dict[str, Configured])

@@ -1,8 +1,8 @@
 """MiniLM-L6-v2, a small BERT that turns sentences into vectors, in plain numpy.
 
 Reimers & Gurevych, *Sentence-BERT* (2019); Wang et al., *MiniLM* (2020). Six layers, twelve heads, 384
-dimensions; the mean over the tokens of the last layer, normalised to length one, is the sentence's vector. The
-weights stay in the file, mapped into memory, so the system can take the pages back.
+dimensions; the mean over the tokens of the last layer, normalised to length one, is the sentence's vector.
+The weights stay in the file, mapped into memory, so the system can take the pages back.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _gelu(x: Array) -> Array:
 
 
 def _map_safetensors(path: Path) -> dict[str, Any]:
-    """The tensors of a safetensors file: eight bytes of length, a JSON header, then the numbers as they are."""
+    """The tensors of a safetensors file: eight bytes of length, a JSON header, then plain numbers."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header: dict[str, Any] = json.loads(file.read(size))

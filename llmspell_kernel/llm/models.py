@@ -7,28 +7,35 @@ asks, and says once which model answers.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
-from llmspell_kernel.errors import SpellError
+from llmspell_kernel.errors import ConnectionFailed, SpellError
 from llmspell_kernel.llm.assets import MINILM
-from llmspell_kernel.llm.catalogue import LOCAL
+from llmspell_kernel.llm.calls import Asked, Interceptor, chain, stopped
+from llmspell_kernel.llm.catalogue import KNOWN, LOCAL
 from llmspell_kernel.llm.choose import Choice, Chooser, Origin
 from llmspell_kernel.llm.directory import Directory, Preferences
 from llmspell_kernel.llm.local import LocalModel
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
 from llmspell_kernel.llm.progress import Progress, Tell, untold
+from llmspell_kernel.llm.protocol import Finished
 from llmspell_kernel.llm.structured import Structured, structured
+from llmspell_kernel.llm.usage import Clock, Ledger, Meter, Terms
 from llmspell_kernel.llm.weights import WeightStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from llmspell_kernel.llm.local_process import ServerOptions
     from llmspell_kernel.llm.protocol import Delta, Embeddings, ModelInfo, Provider, Request, Response
+    from llmspell_kernel.llm.recording import Recorder
 
 
 class Models:
@@ -40,6 +47,14 @@ class Models:
         announce: Told each choice the first time it is used, to say so to the person.
         tell: Told about slow things: a local model that starts, a wait that a provider asks for.
         local: How the local model runs.
+        recorder: Records and replays.
+        label: Says what a call is for, such as the cell that is running.
+
+    Attributes:
+        ledger: What every call took.
+        meter: Keeps the budget.
+        recorder: Records and replays, if it was given.
+        store: The weights on this machine.
     """
 
     def __init__(
@@ -50,16 +65,37 @@ class Models:
         announce: Callable[[Choice], None] = lambda _: None,
         tell: Tell = untold,
         local: ServerOptions | None = None,
+        recorder: Recorder | None = None,
+        label: Callable[[], str] = str,
     ) -> None:
         self.preferences = preferences
         self.store = WeightStore(weights)
+        self.ledger = Ledger(label)
+        self.meter = Meter(self._terms, preferences.budget)
+        self.recorder = recorder
         self._announce = announce
         self._tell = tell
         self._local = LocalModel(self.store, environ=preferences.environ, options=local, tell=tell)
         self._directory = Directory(preferences)
         self._chooser = Chooser(preferences, self._directory, self._local.available)
         self._providers: dict[tuple[str, str], Provider] = {(LOCAL, ""): self._local}
+        self._slots: dict[str, asyncio.Semaphore] = {}
         self._announced: set[Choice] = set()
+        self._interceptors: list[Interceptor] = []
+        self._core = chain([self.meter.around], self._ask)
+
+    def intercept(self, interceptor: Interceptor) -> Callable[[], None]:
+        """Put `interceptor` around every question from now on; the last one put is outermost.
+
+        Returns:
+            A function that takes it away.
+        """
+        self._interceptors.insert(0, interceptor)
+        return lambda: self._interceptors.remove(interceptor)
+
+    def use(self, provider: Provider, base_url: str) -> None:
+        """Let `provider` answer for the configured provider of its name at that address."""
+        self._providers[provider.name, base_url] = provider
 
     async def choose(self, model: str = "", provider: str = "") -> Choice:
         """The model that would answer a call which names `model` and `provider`, either of them maybe empty.
@@ -71,15 +107,36 @@ class Models:
 
     async def complete(self, request: Request, *, provider: str = "") -> Response:
         """Answer, whole. `request.model` may be empty, a model's name, or ``provider:model``."""
-        asked, request = await self._resolve(request, provider)
-        return await asked.complete(request)
-
-    async def stream(self, request: Request, *, provider: str = "") -> AsyncGenerator[Delta, None]:
-        """Answer piece by piece; the last delta is `Finished`. Use it with `contextlib.aclosing`."""
-        asked, request = await self._resolve(request, provider)
-        async with aclosing(asked.stream(request)) as deltas:
+        async with aclosing(self._answer(Asked(request, provider))) as deltas:
             async for delta in deltas:
-                yield delta
+                if isinstance(delta, Finished):
+                    return delta.response
+        raise AssertionError("an answer without an end")
+
+    def stream(self, request: Request, *, provider: str = "") -> AsyncGenerator[Delta, None]:
+        """Answer piece by piece; the last delta is `Finished`. Use it with `contextlib.aclosing`."""
+        return self._answer(Asked(request, provider, stream=True))
+
+    async def listen(
+        self, request: Request, on_delta: Callable[[Delta], Awaitable[bool]], *, provider: str = ""
+    ) -> Response:
+        """Answer piece by piece to `on_delta`, which answers True to stop.
+
+        Stopped so, what has come by then is the answer, with the finish reason ``stopped``: it is recorded
+        and counted like any other, which a stream that is just closed is not.
+        """
+        asked = Asked(request, provider, stream=True)
+        seen: list[Delta] = []
+        async with aclosing(self._answer(asked)) as deltas:
+            async for delta in deltas:
+                seen.append(delta)
+                if isinstance(delta, Finished):
+                    await on_delta(delta)
+                    return delta.response
+                if await on_delta(delta):
+                    asked.reading.enough = True
+                    break
+        return stopped(asked, seen)
 
     async def structured(self, request: Request, *, provider: str = "", corrections: int = 2) -> Structured:
         """A value that follows `request.schema`, checked here whatever the provider promises."""
@@ -93,8 +150,21 @@ class Models:
             model = self.preferences.embedding
         if not (model or provider) or (provider == LOCAL and not model):
             model = f"{LOCAL}:{MINILM.name}"
+        # MiniLM always gives the same and needs neither key nor network: there is nothing to record.
+        offline = self._directory.split(model, provider=provider)[0] == LOCAL
+        if self.recorder is None or offline:
+            return await self._embed(texts, model, provider)
+        name = f"{provider}:{model}" if provider else model
+        return await self.recorder.embed(texts, name, lambda: self._embed(texts, model, provider))
+
+    async def _embed(self, texts: Sequence[str], model: str, provider: str) -> Embeddings:
+        began = time.monotonic()
         choice = await self._chooser.choose(model, provider)
-        return await self._provider(choice).embed(texts, choice.model)
+        async with self._slot(choice.provider):
+            answer = await self._provider(choice).embed(texts, choice.model)
+        usage = await self.meter.book(answer.provider, answer.model, answer.usage)
+        self.ledger.add_embedding(answer.provider, answer.model, usage, time.monotonic() - began)
+        return msgspec.structs.replace(answer, usage=usage)
 
     async def list(self, provider: str = "") -> tuple[ModelInfo, ...]:
         """The models that `provider` offers; without one, those of every provider that answers right now."""
@@ -108,13 +178,54 @@ class Models:
         """Close every connection and end the local model."""
         await asyncio.gather(*(provider.aclose() for provider in self._providers.values()))
 
-    async def _resolve(self, request: Request, provider: str) -> tuple[Provider, Request]:
-        choice = await self._chooser.choose(request.model, provider)
+    def _answer(self, asked: Asked) -> AsyncGenerator[Delta, None]:
+        """From the outside in: the clock, the hooks, the recorder, then whatever costs money."""
+        recorder = [self.recorder.around] if self.recorder is not None else []
+        return chain([Clock(self.ledger).around, *self._interceptors, *recorder], self._choose)(asked)
+
+    async def _choose(self, asked: Asked) -> AsyncGenerator[Delta, None]:
+        """Choose the model, say so once, and go on to it."""
+        choice = await self._chooser.choose(asked.request.model, asked.provider)
         if choice not in self._announced:
             self._announced.add(choice)
             if choice.origin is not Origin.CALL:
                 self._announce(choice)
-        return self._provider(choice), msgspec.structs.replace(request, model=choice.model)
+        asked.reading.choice = choice
+        request = msgspec.structs.replace(asked.request, model=choice.model)
+        try:
+            async with aclosing(self._core(replace(asked, request=request))) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except ConnectionFailed:
+            if choice.origin is Origin.FOUND:
+                self._chooser.forget()
+            raise
+
+    async def _ask(self, asked: Asked) -> AsyncGenerator[Delta, None]:
+        """Ask the provider, when it is this question's turn."""
+        choice = asked.reading.choice
+        assert choice is not None
+        provider = self._provider(choice)
+        async with self._slot(choice.provider):
+            if not asked.stream:
+                yield Finished(response=await provider.complete(asked.request))
+                return
+            async with aclosing(provider.stream(asked.request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+
+    def _slot(self, provider: str) -> asyncio.Semaphore:
+        return self._slots.setdefault(provider, asyncio.Semaphore(self.preferences.concurrency))
+
+    def _terms(self, provider: str) -> Terms:
+        """How a provider charges: nothing on this machine, by its list at its own address."""
+        if provider == LOCAL:
+            return "free"
+        info = self._directory.get(provider)
+        if urlsplit(info.base_url).hostname in ("127.0.0.1", "localhost", "::1"):
+            return "free"
+        usual = KNOWN.get(provider)
+        return "listed" if usual is not None and usual.base_url == info.base_url else "unknown"
 
     def _provider(self, choice: Choice) -> Provider:
         place = (choice.provider, choice.base_url)

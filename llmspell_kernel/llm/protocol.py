@@ -147,6 +147,8 @@ class Response(Value, frozen=True, kw_only=True):
     finish_reason: FinishReason = "stop"
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
+    recorded: bool = False
+    """Whether it came from a cassette, and so cost nothing now."""
     reasoning: str = ""
     """What a reasoning model lets us see of its thinking."""
 

@@ -148,7 +148,7 @@ def from_response(response: ModelResponse, provider: str, model: str) -> protoco
     finish_reason = _FINISH_REASONS.get(response.finish_reason, "tool_calls" if calls else "stop")
     details = response.provider_details or {}
     return protocol.Response(
-        content=text or str(details.get("refusal", "")),
+        content=_sound(text or str(details.get("refusal", ""))),
         model=response.model_name or model,
         provider=provider,
         finish_reason=finish_reason,
@@ -158,7 +158,7 @@ def from_response(response: ModelResponse, provider: str, model: str) -> protoco
             completion_tokens=response.usage.output_tokens,
             cached_tokens=response.usage.cache_read_tokens,
         ),
-        reasoning=thought,
+        reasoning=_sound(thought),
     )
 
 
@@ -182,13 +182,13 @@ def from_event(event: ModelResponseStreamEvent) -> protocol.Delta | None:
     """What a reader of the stream is told by one event; None for events that only mark places."""
     match event:
         case PartStartEvent(part=TextPart(content=text)) if text:
-            return protocol.TextDelta(text=text)
+            return protocol.TextDelta(text=_sound(text))
         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
-            return protocol.TextDelta(text=text)
+            return protocol.TextDelta(text=_sound(text))
         case PartStartEvent(part=ThinkingPart(content=text)) if text:
-            return protocol.ReasoningDelta(text=text)
+            return protocol.ReasoningDelta(text=_sound(text))
         case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)) if text:
-            return protocol.ReasoningDelta(text=text)
+            return protocol.ReasoningDelta(text=_sound(text))
         case PartStartEvent(index=index, part=ToolCallPart() as part):
             return protocol.ToolCallDelta(index=index, name=part.tool_name, arguments=_json_text(part.args))
         case PartDeltaEvent(index=index, delta=ToolCallPartDelta() as delta):
@@ -197,6 +197,11 @@ def from_event(event: ModelResponseStreamEvent) -> protocol.Delta | None:
             )
         case _:
             return None
+
+
+def _sound(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON lets through and nothing else takes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _json_text(arguments: Any) -> str:
