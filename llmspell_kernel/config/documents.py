@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
@@ -71,6 +70,8 @@ def read(file: Path) -> Document:
         raise
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from error
+    import tomllib  # Only where there is a file, not at every start.
+
     if len(content) > MOST_BYTES:
         raise ConfigError(f"longer than {MOST_BYTES // 1024} KiB", file=file)
     try:
@@ -89,6 +90,8 @@ def read(file: Path) -> Document:
 @lru_cache(maxsize=8)
 def key_lines(text: str) -> dict[tuple[str, ...], int]:
     """Return the line of each key and table of a TOML text that is known to be well-formed."""
+    import tomllib
+
     found: dict[tuple[str, ...], int] = {}
     header: tuple[str, ...] = ()
     statement: list[str] = []

@@ -5,8 +5,7 @@ annotations, the table that loading, the environment's names, `%config` and the 
 To add a setting, add a line.
 """
 
-from __future__ import annotations
-
+# Annotations are not text here (no `from __future__`): the table is made from them at every start.
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal

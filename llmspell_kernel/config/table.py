@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -56,7 +55,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def _rows(section: str, cls: type[Section]) -> Iterable[Row]:
     defaults = cls()
-    for name, hint in get_type_hints(cls, include_extras=True).items():
+    for name, hint in cls.__annotations__.items():
         # What has no annotation is filled in by loading, not by a person.
         setting = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Setting)), None)
         if setting is not None:
@@ -89,26 +88,31 @@ def find(path: tuple[str, ...]) -> Row | None:
     return ROWS.get(".".join(path))
 
 
+def _closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """Return the known word that is spelt most alike, if one is."""
+    import difflib  # Only where something is wrong, not at every start.
+
+    return difflib.get_close_matches(word, list(known), 1, cutoff)
+
+
 def nearest_key(path: tuple[str, ...]) -> str | None:
     """Return the known key that a wrong one most likely means, in spelling or in another table."""
     key = ".".join(path)
     if len(path) == 3 and path[0] in NAMED:
         pattern = f"{path[0]}.{NAME}.{path[2]}"
-        match = difflib.get_close_matches(pattern, NAMED_ROWS, 1)
+        match = _closest(pattern, NAMED_ROWS)
         return match[0].replace(NAME, path[1]) if match else None
     for known in ROWS:
         if known.rpartition(".")[2] == path[-1]:
             return known
     tables = [f"[{name}]" for name in (*SECTIONS, *NAMED) if name]
-    match = difflib.get_close_matches(key, ROWS, 1, 0.7) or difflib.get_close_matches(
-        f"[{key}]", tables, 1, 0.7
-    )
+    match = _closest(key, ROWS, 0.7) or _closest(f"[{key}]", tables, 0.7)
     return match[0] if match else None
 
 
 def nearest_variable(name: str) -> str | None:
     """Return the known environment variable that a wrong one most likely means."""
-    match = difflib.get_close_matches(name, [*VARIABLES, CONFIG_VARIABLE], 1, 0.8)
+    match = _closest(name, [*VARIABLES, CONFIG_VARIABLE], 0.8)
     return match[0] if match else None
 
 
