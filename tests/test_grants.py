@@ -577,6 +577,12 @@ def test_names_are_granted_exactly_or_by_pattern() -> None:
     assert caught.value.line == 'mcp = ["git"]'
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\u202e"])
+def test_what_cannot_be_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a name"):
+        normal_entry("tools", name, Path())
+
+
 def test_a_variable_that_looks_like_a_secret_is_granted_by_its_own_name_only() -> None:
     grants = Grants.of(Path(), {"env": ["*", "MY_TOKEN"]})
     assert grants.allows("env", "LANG")
