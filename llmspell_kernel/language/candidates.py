@@ -29,6 +29,8 @@ class Item(msgspec.Struct, frozen=True):
     start: int = 0
     end: int = 0
     doc: str = ""
+    value: str = ""
+    """What the name holds now; shown where nothing is written about it."""
     rank: int = 5
     """Nearer things have smaller ranks; the front end never sees it."""
 
@@ -67,7 +69,7 @@ def from_row(row: Row, rank: int) -> Item:
     """A name that is there in the live state."""
     if row.type == "function":
         return Item(row.name, "function", row.detail, rank=rank)
-    return Item(row.name, row.type, "", doc=row.detail, rank=rank)
+    return Item(row.name, row.type, value=row.detail, rank=rank)
 
 
 def from_entry(entry: Documented, rank: int) -> Item:
@@ -105,11 +107,13 @@ def merge(items: Iterable[Item], prefix: str, start: int, end: int) -> Completio
         by_text[item.text] = item if known is None else _joined(known, item)
 
     def order(item: Item) -> tuple[bool, bool, int, str]:
-        hidden = item.text.startswith("_") and not prefix.startswith("_")
+        hidden = item.text.lstrip("\"'.[").startswith("_") and not prefix.startswith("_")
         return hidden, not item.text.startswith(prefix), item.rank, item.text.lower()
 
     ranked = sorted(by_text.values(), key=order)[:LIMIT]
-    placed = [msgspec.structs.replace(item, start=start, end=end) for item in ranked]
+    placed = [
+        msgspec.structs.replace(item, start=start, end=end, doc=item.doc or item.value) for item in ranked
+    ]
     return Completions([item.text for item in placed], start, end, placed)
 
 
@@ -126,6 +130,7 @@ def _joined(one: Item, other: Item) -> Item:
         near,
         type=far.type if vague and far.type not in ("variable", "") else near.type,
         signature=signature,
+        value=near.value or far.value,
         doc=far.doc
         if far.doc and (not near.doc or near.type == far.type == "function")
         else near.doc or far.doc,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from llmspell_kernel.language import candidates
 from llmspell_kernel.language.candidates import Completions, Item, is_identifier, merge
@@ -19,10 +22,10 @@ from llmspell_kernel.language.context import (
     Nothing,
     look,
 )
-from llmspell_kernel.language.definitions import summarize
+from llmspell_kernel.language.definitions import Summary, summarize
 from llmspell_kernel.language.inference import Inference
 from llmspell_kernel.language.lexer import KEYWORDS
-from llmspell_kernel.language.members import ask, members
+from llmspell_kernel.language.members import members
 from llmspell_kernel.language.options import options_at, strings_at
 from llmspell_kernel.language.syntax import Jump, Name
 from llmspell_kernel.language.walk import walk
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmspell_kernel.language.documentation import Reference
-    from llmspell_kernel.language.inference import Target
     from llmspell_kernel.language.live import LiveState
     from llmspell_kernel.language.notebook import Notebook
     from llmspell_kernel.language.syntax import Local
 
+_QUOTED = re.compile(r"'(\w+)'")
 _DOC_TAGS = {
     "@param": "what a parameter is: `---@param name type text`",
     "@return": "what comes back: `---@return type name`",
@@ -56,9 +59,19 @@ async def complete(
 ) -> Completions:
     """Complete at `offset`, in code points; `magics` maps ``%name`` to what it does."""
     cursor = look(code, offset)
-    inference = Inference(cursor.before, summarize(cursor.whole, ""), notebook, reference)
+    inference = Inference(cursor.before, _summary(cursor), notebook, reference)
     completer = _Completer(cursor, inference, live, magics)
     return await completer.run()
+
+
+def _summary(cursor: Cursor) -> Summary:
+    """What the cell defines, but for the field that is being written: ``cfg.na|me = 1``."""
+    summary = summarize(cursor.whole, "")
+    place = cursor.place
+    if isinstance(place, AtMember):
+        for base, defined in summary.fields.items():
+            summary.fields[base] = [one for one in defined if one.start != place.base.start]
+    return summary
 
 
 class _Completer:
@@ -112,7 +125,6 @@ class _Completer:
         """After a dot or a colon."""
         target = self.inference.resolve(place.base)
         found = await members(target, place.prefix, self.inference, self.live)
-        found = [item for item in found if not self.is_being_written(item, place, target)]
         end = self.cursor.offset
         if place.method:
             methods = [
@@ -137,14 +149,6 @@ class _Completer:
         bracketed = merge([_bracketed(item) for item in keys], "", place.dot, end)
         items = [*dotted.items, *bracketed.items]
         return Completions([item.text for item in items], place.dot, end, items)
-
-    def is_being_written(self, item: Item, place: AtMember, target: Target) -> bool:
-        """Whether the field is known only from the very place where the cursor stands: ``cfg.na|me = 1``."""
-        if not place.prefix or item.rank != 0:
-            return False
-        fields = [self.inference.fields_of(named).get(item.text) for named in target.names]
-        known = [definition for definition in fields if definition is not None]
-        return len(known) == 1 and known[0].label == "" and known[0].start == place.base.start
 
     async def at_key(self, place: AtKey) -> Completions:
         """After ``t[``: the keys as strings, and the names that are in scope."""
@@ -201,7 +205,7 @@ class _Completer:
             self._local(local) for local in self.cursor.before.visible.values() if not self._touches(local)
         ]
         found += self._defined(place.prefix)
-        names = await ask(self.live.names(place.prefix))
+        names = await self.live.names(place.prefix)
         if names is not None:
             found += [
                 candidates.from_row(row, 1 if position < names.locals else 2)
@@ -212,7 +216,15 @@ class _Completer:
         found = [item for item in found if is_identifier(item.text.removesuffix(" = "))]
         if place.prefix:
             found += [Item(word, "keyword", rank=4) for word in KEYWORDS]
-        return found
+        return found + self._expected(place)
+
+    def _expected(self, place: AtName) -> list[Item]:
+        """The one keyword that the grammar asks for here: ``do`` after ``for i = 1, 3``."""
+        for problem in self.cursor.before.problems:
+            words = _QUOTED.findall(problem.message.partition(" expected")[0])
+            if problem.start >= place.start and words and words[-1] in KEYWORDS and words[-1] != "end":
+                return [Item(words[-1], "keyword", rank=-1)]
+        return []
 
     def _touches(self, local: Local) -> bool:
         """Whether the cursor still stands in the statement that declares `local`."""
@@ -248,7 +260,7 @@ class _Completer:
 
 
 def _retexted(item: Item, text: str) -> Item:
-    return Item(text, item.type, item.signature, doc=item.doc, rank=item.rank)
+    return msgspec.structs.replace(item, text=text)
 
 
 def _retext(items: list[Item], before: str) -> list[Item]:
@@ -263,7 +275,8 @@ def _as_method(item: Item) -> Item:
     if inside.startswith("self"):
         rest = inside.removeprefix("self").lstrip(", ")
         signature = "(" + rest
-    return Item(item.text, "method", signature, doc=item.doc, rank=item.rank if is_method else item.rank + 3)
+    rank = item.rank if is_method else item.rank + 3
+    return msgspec.structs.replace(item, type="method", signature=signature, rank=rank)
 
 
 def _quoted(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from llmspell_kernel.language.cells import take_apart
+from llmspell_kernel.language.lexer import KEYWORDS
 from llmspell_kernel.language.parser import parse
 from llmspell_kernel.language.syntax import Index, Missing, String
 
@@ -118,7 +119,6 @@ class Cursor:
         return found[functions[-1] + 1 :] if functions else found
 
 
-_WORD = re.compile(r"[A-Za-z_]\w*\Z")
 _DOC_TAG = re.compile(r"---\s*(@\w*)\Z")
 _MAGIC = re.compile(r"(?:\A|\n)[ \t]*(%%?\w*)\Z")
 _TIMED = re.compile(r"[ \t]*%time(?:it)?[ \t]+")
@@ -128,24 +128,25 @@ _DECLARING = frozenset(("local", "function", "for"))
 def look(code: str, offset: int) -> Cursor:
     """Tell what stands at `offset` of a cell."""
     offset = max(0, min(offset, len(code)))
-    lua = take_apart(code).lua
-    line_start = code.rfind("\n", 0, offset) + 1
-    timed = _TIMED.match(code, line_start, offset)
+    cell = take_apart(code)
+    lua = cell.lua
+    timed = _TIMED.match(code, code.rfind("\n", 0, offset) + 1, offset)
     if timed:  # the argument of %time is Lua
         lua = lua[: timed.end()] + code[timed.end() : offset] + lua[offset:]
     before = parse(lua[:offset])
-    return Cursor(
-        code, offset, before, parse(lua), _place(code, offset, before, timed.end() if timed else line_start)
+    in_magic = timed is None and any(
+        start <= offset and "\n" not in code[start:offset] for start, _ in cell.magics
     )
+    return Cursor(code, offset, before, parse(lua), _place(code[:offset], before, in_magic))
 
 
-def _place(code: str, offset: int, before: Chunk, lua_start: int) -> Place:
-    text = code[:offset]
+def _place(text: str, before: Chunk, in_magic: bool) -> Place:
+    offset = len(text)
     magic = _MAGIC.search(text)
     if magic and len(before.tokens) == 1:
         return AtMagic(magic.group(1), magic.start(1))
-    if before.text[lua_start:] != text[lua_start:]:
-        return Nothing()  # the arguments of a magic
+    if in_magic:
+        return Nothing()  # its arguments
     comment = before.comments[-1] if before.comments else None
     if comment is not None and comment.end == offset and not _is_closed_comment(comment.text):
         tag = _DOC_TAG.search(text)
@@ -165,8 +166,8 @@ def _in_lua(before: Chunk, offset: int) -> Place:
         return _member(before.text, node, offset)
     tokens = before.tokens
     last = tokens[-2] if len(tokens) > 1 else None
-    word = _WORD.search(before.text)
-    prefix = word.group() if word and last is not None and last.end == offset else ""
+    touches = last is not None and last.end == offset and (last.kind == "name" or last.kind in KEYWORDS)
+    prefix = last.text if touches and last is not None else ""
     start = offset - len(prefix)
     if last is not None and last.end == offset and not prefix and last.kind in ("number", "string", "..."):
         return Nothing()
@@ -213,16 +214,3 @@ def _member(text: str, node: Index, offset: int) -> Place:
         prefix, start = "", offset
     dot = max(text.rfind(".", node.base.end, start), text.rfind(":", node.base.end, start))
     return AtMember(node.base, prefix, start, dot, node.method)
-
-
-def enclosing_key(openings: list[Opening]) -> tuple[Opening | None, list[str]]:
-    """The call whose options are being written, and the keys that lead there: ``f{a = {b = {`` has a, b."""
-    keys: list[str] = []
-    for opening in reversed(openings):
-        if opening.kind == "call":
-            return opening, keys[::-1]
-        if opening.kind != "table":
-            return None, []
-        if isinstance(opening.key, String):
-            keys.append(opening.key.text)
-    return None, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmspell_kernel.language import expected
 from llmspell_kernel.language.definitions import Definition
 from llmspell_kernel.language.stdlib import TYPE_ALIASES
 from llmspell_kernel.language.syntax import (
@@ -53,6 +54,8 @@ class Target:
 
     path: Path | None = None
     """Where it is in the live state."""
+    aliases: list[Path] = field(default_factory=list["Path"])
+    """Where else it may be in the live state."""
     names: list[Named] = field(default_factory=list[Named])
     tables: list[Table] = field(default_factory=list[Table])
     types: list[str] = field(default_factory=list[str])
@@ -67,7 +70,8 @@ class Target:
     """What an ``__index`` in its metatable leads to."""
 
     def take(self, other: Target) -> None:
-        """Add the hints of `other`, without its place in the live state."""
+        """Add the hints of `other`."""
+        self.aliases += other.aliases if other.path is None else [other.path, *other.aliases]
         self.names += [name for name in other.names if name not in self.names]
         self.tables += [table for table in other.tables if table not in self.tables]
         self.types += [type_ for type_ in other.types if type_ not in self.types]
@@ -94,6 +98,7 @@ class Inference:
     """Resolves expressions of one cell, given the cells before it and the reference."""
 
     def __init__(self, before: Chunk, cell: Summary, notebook: Notebook, reference: Reference) -> None:
+        self.before = before
         self.cell = cell
         self._own = {id(local) for local in (*before.locals, *cell.chunk.locals)}
         self.notebook = notebook
@@ -151,7 +156,7 @@ class Inference:
         """What a global or a session local is, by what the cells and the reference say."""
         found = Target(path=(name,), names=[Named(name, None)])
         definition = self._last(self.cell.definitions, name) or self.notebook.names.get(name)
-        if definition is not None:
+        if definition is not None and depth <= MAX_DEPTH:
             self._take_definition(found, definition, depth)
         elif name in ("_G", "_ENV"):
             found.path = ("_G",)
@@ -173,9 +178,7 @@ class Inference:
         target.definitions.append(definition)
         if definition.value is not None:
             target.take(self.result(definition.value, definition.result, depth + 1))
-        written = definition.documented
-        if written.type:
-            target.types += [type_ for type_ in split_types(written.type) if type_ not in target.types]
+        self._take_written(target, definition.documented.type, depth)
 
     def _local(self, local: Local, depth: int) -> Target:
         found = Target(names=[Named(local.name, local if local.depth or self._is_own(local) else None)])
@@ -190,6 +193,7 @@ class Inference:
         definition = self.definition_of(local)
         if definition is not None:
             found.definitions.insert(0, definition)
+            self._take_written(found, definition.documented.type, depth)
         return found
 
     def definition_of(self, local: Local) -> Definition | None:
@@ -206,10 +210,9 @@ class Inference:
         function = local.function
         assert function is not None
         if local.name == "self" and function.self_of is not None:
-            owner = self.resolve(function.self_of, depth + 1)
-            found.take(owner)
-            found.path = owner.path
+            found.take(self.resolve(function.self_of, depth + 1))
             return
+        found.types += split_types(self._callback_type(function, local))
         definition = next(
             (
                 one
@@ -221,7 +224,16 @@ class Inference:
         if definition is not None:
             written = next((p for p in definition.documented.parameters if p.name == local.name), None)
             if written is not None:
-                found.types += split_types(written.type)
+                self._take_written(found, written.type, depth)
+
+    def _callback_type(self, function: Function, local: Local) -> str:
+        """The type of a parameter of a function that is written where a documented call takes one."""
+        openings = self.before.openings
+        for position, opening in enumerate(openings):
+            if opening.kind == "function" and opening.item_start == function.start:
+                option = expected.option_at(openings[:position], self)
+                return expected.callback_parameter(option, function.parameters.index(local)) if option else ""
+        return ""
 
     def _loop_variable(self, found: Target, local: Local, depth: int) -> None:
         value = local.value
@@ -242,6 +254,7 @@ class Inference:
             return found
         if base.path is not None:
             found.path = (key,) if base.path == ("_G",) else (*base.path, key)
+        found.aliases = [(*path, key) for path in base.aliases[:4]]
         for table in base.tables:
             for item in table.fields:
                 if isinstance(item.key, String) and item.key.text == key:
@@ -317,12 +330,19 @@ class Inference:
         for definition in function.definitions:
             returns = definition.documented.returns
             if result < len(returns):
-                found.types += split_types(returns[result].type)
-        if not found.types:
-            for body in function.functions:
-                for value in returned(body.body, result):
-                    found.take(self.result(*value, depth + 1))
+                self._take_written(found, returns[result].type, depth)
+        for body in function.functions:
+            for value in returned(body.body, result):
+                found.take(self.result(*value, depth + 1))
         return found
+
+    def _take_written(self, found: Target, written: str, depth: int) -> None:
+        """Types that a cell's comment names: documented ones, and tables that the cells use as classes."""
+        for type_ in split_types(written):
+            if type_ in self.notebook.names or any(one.name == type_ for one in self.cell.definitions):
+                found.parents.append(self.global_name(type_, depth + 1))
+            elif type_ not in found.types:
+                found.types.append(type_)
 
     def _special_call(self, node: Call, result: int, depth: int) -> Target | None:
         """Calls of base functions that hand on what they are given."""

@@ -9,12 +9,13 @@ import msgspec
 
 from llmspell_kernel.language.annotations import comment_above
 from llmspell_kernel.language.cells import take_apart
-from llmspell_kernel.language.context import enclosing_key, look
+from llmspell_kernel.language.context import look
 from llmspell_kernel.language.definitions import Definition, summarize
 from llmspell_kernel.language.documentation import Documented, Option, shown_parameters
+from llmspell_kernel.language.expected import enclosing_key
 from llmspell_kernel.language.inference import Inference, Target
 from llmspell_kernel.language.live import NoState, Row
-from llmspell_kernel.language.members import ask, members
+from llmspell_kernel.language.members import members
 from llmspell_kernel.language.options import options_at
 from llmspell_kernel.language.syntax import Field, Function, Index, Name, String
 from llmspell_kernel.language.walk import walk
@@ -125,7 +126,7 @@ class _Inspector:
         local = node.local if isinstance(node, Name) else None
         description = None
         if target.path is not None and (local is None or local.depth == 0):
-            description = await ask(self.live.describe(target.path))
+            description = await self.live.describe(target.path)
         found = Inspection(name)
         definition = self._definition(target, description)
         entry = self._entry(target, description, definition)

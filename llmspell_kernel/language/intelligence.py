@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.language import completion, diagnostics, explanation, inspection, stdlib
 from llmspell_kernel.language.documentation import Documented, Reference
+from llmspell_kernel.language.live import Hurried
 from llmspell_kernel.language.notebook import Notebook
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.candidates import Completions
     from llmspell_kernel.language.diagnostics import Diagnostic
     from llmspell_kernel.language.live import LiveState, Names
+
+PATIENCE = 0.08
+"""Seconds that the live state has for one request; then the texts and the reference speak alone."""
 
 
 class Intelligence:
@@ -45,11 +49,15 @@ class Intelligence:
         self, code: str, offset: int, live: LiveState, magics: Mapping[str, str] | None = None
     ) -> Completions:
         """Complete at `offset` (code points); `magics` maps ``%name`` to what it does."""
-        return await completion.complete(code, offset, live, self.notebook, self.reference, magics or {})
+        return await completion.complete(
+            code, offset, Hurried(live, PATIENCE), self.notebook, self.reference, magics or {}
+        )
 
     async def inspect(self, code: str, offset: int, detail: int, live: LiveState) -> dict[str, Any] | None:
         """A MIME bundle about what stands at `offset` (code points); None if nothing is known of it."""
-        found = await inspection.inspect(code, offset, detail, live, self.notebook, self.reference)
+        found = await inspection.inspect(
+            code, offset, detail, Hurried(live, PATIENCE), self.notebook, self.reference
+        )
         return None if found is None else explanation.bundle(found)
 
     def check(self, code: str, names: Names | None = None) -> list[Diagnostic]:

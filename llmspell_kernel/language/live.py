@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
 Path: TypeAlias = tuple[str | int, ...]
 """A chain of keys from a global or a session local: ``("cfg", "items", 1)``."""
 
 IdKind: TypeAlias = Literal["model", "provider", "agent", "tool", "state", "module", "file", "spell", "event"]
+
+
+Answer = TypeVar("Answer")
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -139,6 +143,37 @@ class NoState:
 
     async def ids(self, kind: IdKind, prefix: str = "") -> Sequence[KnownId] | None:
         """Nothing."""
+
+
+class Hurried:
+    """The live state for one request: what it does not answer in time is left unanswered."""
+
+    def __init__(self, live: LiveState, seconds: float) -> None:
+        self._live = live
+        self._deadline = asyncio.get_running_loop().time() + seconds
+
+    async def _in_time(self, question: Awaitable[Answer | None]) -> Answer | None:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await question
+        except TimeoutError:
+            return None
+
+    async def fields(self, path: Path, prefix: str = "", limit: int = 2000) -> Fields | None:
+        """As the live state, in time."""
+        return await self._in_time(self._live.fields(path, prefix, limit))
+
+    async def names(self, prefix: str = "", limit: int = 2000) -> Names | None:
+        """As the live state, in time."""
+        return await self._in_time(self._live.names(prefix, limit))
+
+    async def describe(self, path: Path) -> Description | None:
+        """As the live state, in time."""
+        return await self._in_time(self._live.describe(path))
+
+    async def ids(self, kind: IdKind, prefix: str = "") -> Sequence[KnownId] | None:
+        """As the live state, in time."""
+        return await self._in_time(self._live.ids(kind, prefix))
 
 
 class Snapshot:

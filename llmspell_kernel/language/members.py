@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from llmspell_kernel.language.candidates import Item, from_definition, from_entry, from_row
 from llmspell_kernel.language.inference import split_types
 from llmspell_kernel.language.syntax import Function, String
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Iterator
 
     from llmspell_kernel.language.inference import Inference, Target
     from llmspell_kernel.language.live import Fields, LiveState
     from llmspell_kernel.language.syntax import Table
 
-ANSWER_TIME = 0.08
-"""Seconds that the live state has to answer; after that the texts and the reference speak alone."""
-
 _PARENTS = 4
-
-Answer = TypeVar("Answer")
-
-
-async def ask(question: Awaitable[Answer | None]) -> Answer | None:
-    """What the live state answers, or None if it does not answer soon."""
-    try:
-        return await asyncio.wait_for(question, ANSWER_TIME)
-    except TimeoutError:
-        return None
 
 
 async def members(target: Target, prefix: str, inference: Inference, live: LiveState) -> list[Item]:
@@ -72,10 +58,11 @@ def _constructed(table: Table) -> Iterator[Item]:
 
 
 async def _live_fields(target: Target, prefix: str, live: LiveState) -> Fields | None:
-    paths = [target.path, *(parent.path for parent in target.parents[:_PARENTS])]
+    near = [target.path, *target.aliases[:_PARENTS]]
+    paths = dict.fromkeys([*near, *(parent.path for parent in target.parents[:_PARENTS])])
     for path in paths:
         if path is not None:
-            fields = await ask(live.fields(path, prefix))
+            fields = await live.fields(path, prefix)
             if fields is not None:
                 return fields
     return None

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast, get_args
 
+from llmspell_kernel.language import expected
 from llmspell_kernel.language.candidates import Item
-from llmspell_kernel.language.context import enclosing_key
 from llmspell_kernel.language.live import IdKind
-from llmspell_kernel.language.members import ask
-from llmspell_kernel.language.syntax import Binary, Call, Field, Index, Name, String
+from llmspell_kernel.language.syntax import Binary, Call, Field, Name, String
 from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from llmspell_kernel.language.context import AtString, Cursor
     from llmspell_kernel.language.documentation import Documented, Option
     from llmspell_kernel.language.inference import Inference
     from llmspell_kernel.language.live import LiveState
-    from llmspell_kernel.language.syntax import Expression, Opening
+    from llmspell_kernel.language.syntax import Opening
 
 _KINDS = frozenset(get_args(IdKind))
 _MODULE_CALLS = frozenset(("require",))
@@ -30,13 +27,7 @@ def options_at(cursor: Cursor, inference: Inference) -> list[Option]:
     openings = cursor.openings
     if not openings or openings[-1].kind != "table":
         return []
-    call, keys = enclosing_key(openings)
-    if call is None:
-        return []
-    parameter = _parameter(call, inference)
-    options = _options(parameter, call, inference) if parameter else ()
-    for key in keys:
-        options = next((option.options for option in options if option.name == key), ())
+    options = expected.keys_at(openings, inference)
     given = {
         item.key.text
         for item in openings[-1].items
@@ -45,49 +36,13 @@ def options_at(cursor: Cursor, inference: Inference) -> list[Option]:
     return [option for option in options if option.name not in given]
 
 
-def _options(parameter: Option, call: Opening, inference: Inference) -> tuple[Option, ...]:
-    """The options of a parameter; functions that take them in either of two places have them at one."""
-    if parameter.options or call.base is None:
-        return parameter.options
-    entry = inference.resolve(call.base).entry
-    if entry is None or len(call.items) > 1:
-        return ()
-    return next((other.options for other in entry.parameters if other.options), ())
-
-
-def _parameter(call: Opening, inference: Inference) -> Option | None:
-    """The documented parameter that is being written in `call`."""
-    if call.base is None:
-        return None
-    entry = inference.resolve(call.base).entry
-    return None if entry is None else parameter_at(entry, call.base, call.position)
-
-
-def parameter_at(entry: Documented, function: Expression, position: int) -> Option | None:
-    """The parameter of argument number `position`, from 0, of a call of `function`.
-
-    ``s:rep(3)`` gives its first argument to the second parameter of ``string.rep``.
-    """
-    called_as_method = isinstance(function, Index) and function.method
-    if called_as_method and entry.kind != "method":
-        position += 1
-    if position < len(entry.parameters):
-        return entry.parameters[position]
-    last = entry.parameters[-1] if entry.parameters else None
-    return last if last is not None and last.name == "..." else None
-
-
 async def strings_at(cursor: Cursor, place: AtString, inference: Inference, live: LiveState) -> list[Item]:
     """What the string at the cursor could be."""
     openings = cursor.openings
     opening = openings[-1] if openings else None
     if opening is not None and opening.kind == "call" and _is_require(opening):
         return await _modules(place.prefix, inference, live)
-    option: Option | None = None
-    if opening is not None and opening.kind == "call":
-        option = _parameter(opening, inference)
-    elif opening is not None and opening.kind == "table":
-        option = _table_value(openings, inference)
+    option = expected.option_at(openings, inference)
     if option is not None:
         return await _of_option(option, place.prefix, live)
     return _compared(cursor, place, inference)
@@ -100,7 +55,7 @@ def _is_require(opening: Opening) -> bool:
 async def _modules(prefix: str, inference: Inference, live: LiveState) -> list[Item]:
     owners = [owner for owner in inference.reference.owners() if owner and inference.reference.get(owner)]
     found = [Item(owner, "module", doc=_summary(inference.reference.get(owner))) for owner in owners]
-    known = await ask(live.ids("module", prefix)) or ()
+    known = await live.ids("module", prefix) or ()
     return [*found, *(Item(one.text, "module", doc=one.doc) for one in known)]
 
 
@@ -108,25 +63,11 @@ def _summary(entry: Documented | None) -> str:
     return entry.summary if entry is not None else ""
 
 
-def _table_value(openings: list[Opening], inference: Inference) -> Option | None:
-    """The option whose value is being written: ``llm.chat{ model = "|``, ``tools = { "|``."""
-    call, keys = enclosing_key(openings)
-    if call is None or not keys:
-        return None
-    parameter = _parameter(call, inference)
-    options: Iterable[Option] = _options(parameter, call, inference) if parameter else ()
-    found: Option | None = None
-    for key in keys:
-        found = next((option for option in options if option.name == key), None)
-        options = found.options if found else ()
-    return found
-
-
 async def _of_option(option: Option, prefix: str, live: LiveState) -> list[Item]:
     items = [Item(value, "value", doc=option.doc) for value in option.values]
     if option.ids in _KINDS:
         kind = cast("IdKind", option.ids)
-        known = await ask(live.ids(kind, prefix)) or ()
+        known = await live.ids(kind, prefix) or ()
         items += [Item(one.text, kind, doc=one.doc) for one in known]
     return items
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmspell_kernel.language.expected import parameter_at
 from llmspell_kernel.language.lexer import KEYWORDS
-from llmspell_kernel.language.options import parameter_at
 from llmspell_kernel.language.spelling import nearest
 from llmspell_kernel.language.syntax import (
     Assignment,
