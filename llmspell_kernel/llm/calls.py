@@ -38,12 +38,14 @@ class Asked:
         request: Its model may be empty, or hold a provider's name: nothing has been chosen yet.
         provider: The provider named beside it, if any.
         stream: Whether the answer is wanted piece by piece.
+        budget: Most money that this answer may cost, in US dollars.
         reading: What becomes known on the way.
     """
 
     request: Request
     provider: str = ""
     stream: bool = False
+    budget: float | None = None
     reading: Reading = field(default_factory=Reading)
 
 

@@ -105,17 +105,21 @@ class Models:
         """
         return await self._chooser.choose(model, provider)
 
-    async def complete(self, request: Request, *, provider: str = "") -> Response:
+    async def complete(
+        self, request: Request, *, provider: str = "", budget: float | None = None
+    ) -> Response:
         """Answer, whole. `request.model` may be empty, a model's name, or ``provider:model``."""
-        async with aclosing(self._answer(Asked(request, provider))) as deltas:
+        async with aclosing(self._answer(Asked(request, provider, budget=budget))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     return delta.response
         raise AssertionError("an answer without an end")
 
-    def stream(self, request: Request, *, provider: str = "") -> AsyncGenerator[Delta, None]:
+    def stream(
+        self, request: Request, *, provider: str = "", budget: float | None = None
+    ) -> AsyncGenerator[Delta, None]:
         """Answer piece by piece; the last delta is `Finished`. Use it with `contextlib.aclosing`."""
-        return self._answer(Asked(request, provider, stream=True))
+        return self._answer(Asked(request, provider, stream=True, budget=budget))
 
     async def listen(
         self, request: Request, on_delta: Callable[[Delta], Awaitable[bool]], *, provider: str = ""

@@ -147,7 +147,7 @@ class Meter:
         assert asked.reading.choice is not None
         provider = asked.reading.choice.provider
         await self._load(provider)
-        request, reserved = self._reserve(asked.request, provider)
+        request, reserved = self._reserve(asked.request, provider, asked.budget)
         self._reserved += reserved
         seen: list[Delta] = []
         try:
@@ -190,15 +190,16 @@ class Meter:
             return 0.0
         return self._list_price(provider, model, usage)
 
-    def _reserve(self, request: Request, provider: str) -> tuple[Request, float]:
+    def _reserve(self, request: Request, provider: str, own_budget: float | None) -> tuple[Request, float]:
         """The request with an answer short enough to be paid for, and the most it can cost.
 
         Raises:
             BudgetExceeded: Not even a short answer can be.
         """
-        left = self.left
-        if left is None or self.budget is None or self._terms(provider) == "free":
+        limits = [limit for limit in (self.left, own_budget) if limit is not None]
+        if not limits or self._terms(provider) == "free":
             return request, 0.0
+        left = min(limits)
         reading = self._price(provider, request.model, Usage(prompt_tokens=estimate_request(request)))
         writing = self._price(provider, request.model, Usage(completion_tokens=1_000_000))
         if reading is None or writing is None:
@@ -209,7 +210,7 @@ class Meter:
         affordable = int((left - reading) / per_token) if per_token else MOST_TOKENS
         wanted = request.max_tokens
         if affordable < (wanted or 1):
-            raise _too_dear(reading + (wanted or 1) * per_token, left, self.budget, provider)
+            raise _too_dear(reading + (wanted or 1) * per_token, left, provider)
         tokens = wanted or min(affordable, MOST_TOKENS)
         return msgspec.structs.replace(request, max_tokens=tokens), reading + tokens * per_token
 
@@ -223,11 +224,11 @@ def _no_price(provider: str, model: str) -> BudgetExceeded:
     )
 
 
-def _too_dear(most: float, left: float, budget: float, provider: str) -> BudgetExceeded:
+def _too_dear(most: float, left: float, provider: str) -> BudgetExceeded:
     return BudgetExceeded(
-        f"this call may cost up to ${most:.4f}, and ${left:.4f} of the budget of ${budget:.2f} is left",
+        f"this call may cost up to ${most:.4f}, and ${left:.4f} of the budget is left",
         provider=provider,
-        suggestion="raise model.budget, ask for fewer tokens, or use a cheaper model",
+        suggestion="raise the budget, ask for fewer tokens, or use a cheaper model",
         details={"left": left, "needed": most},
     )
 

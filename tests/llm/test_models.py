@@ -218,10 +218,10 @@ async def test_a_call_that_could_overspend_is_not_made() -> None:
     models, provider = paid(answer(10, 5), budget=0.5)
     await models.complete(question("hi", max_tokens=100))
     with pytest.raises(
-        BudgetExceeded, match=r"may cost up to \$2\.0\d+, and \$0\.48\d+ of the budget of \$0\.50"
+        BudgetExceeded, match=r"may cost up to \$2\.0\d+, and \$0\.48\d+ of the budget is left"
     ) as caught:
         await models.complete(question("hi", max_tokens=1000))
-    assert caught.value.suggestion == "raise model.budget, ask for fewer tokens, or use a cheaper model"
+    assert caught.value.suggestion == "raise the budget, ask for fewer tokens, or use a cheaper model"
     assert len(provider.requests) == 1
 
 
