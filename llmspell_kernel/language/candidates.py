@@ -120,6 +120,8 @@ def merge(items: Iterable[Item], prefix: str, start: int, end: int) -> Completio
 def _joined(one: Item, other: Item) -> Item:
     """What two sources say of one name: the nearer one wins, the other fills its gaps."""
     near, far = (one, other) if one.rank <= other.rank else (other, one)
+    if far.type == "module":
+        near = msgspec.structs.replace(near, type="module")
     vague = near.type in ("variable", "field", "nil", "") or (
         near.type == "function" and far.type == "method"
     )

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.language.annotations import document
-from llmspell_kernel.language.syntax import Assignment, Index, LocalStatement, Name, String
+from llmspell_kernel.language.syntax import Assignment, Function, Index, LocalStatement, Name, String
 from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
     from llmspell_kernel.language.documentation import Documented
-    from llmspell_kernel.language.syntax import Chunk, Expression, Field, Function, Local, Statement
+    from llmspell_kernel.language.syntax import Chunk, Expression, Field, Local, Statement
 
 
 @dataclass(eq=False)
@@ -103,7 +103,8 @@ def _assigned(summary: Summary, statement: Assignment) -> None:
         )
         if base:
             summary.fields[base.replace(":", ".")].append(definition)
-        else:
+        elif own_root is None or isinstance(value, Function):
+            # what a local is declared with tells more than what it becomes later
             summary.definitions.append(definition)
 
 

@@ -113,8 +113,10 @@ class Inference:
                 return self._local(node.local, depth) if node.local else self.global_name(node.text, depth)
             case Index(base=base, key=String(text=key)):
                 return self.member(self.resolve(base, depth + 1), key, depth)
-            case Index(base=base, key=Constant(kind="number")):
-                return self.element(self.resolve(base, depth + 1), depth)
+            case Index(base=base, key=Constant(kind="number", text=index)):
+                return self.element(
+                    self.resolve(base, depth + 1), depth, int(index) if index.isdecimal() else 1
+                )
             case Call():
                 return self.call(node, 0, depth)
             case Table():
@@ -296,9 +298,9 @@ class Inference:
                 found[definition.short_name] = definition
         return found
 
-    def element(self, base: Target, depth: int = 0) -> Target:
-        """What the items of a list stand for, judged by the first."""
-        found = Target(path=None if base.path is None else (*base.path, 1))
+    def element(self, base: Target, depth: int = 0, index: int = 1) -> Target:
+        """What the items of a list stand for: the texts tell of the first alone."""
+        found = Target(path=None if base.path is None else (*base.path, index))
         for table in base.tables:
             first = next((item.value for item in table.fields if item.key is None), None)
             if first is not None:

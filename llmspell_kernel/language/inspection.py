@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,11 @@ from llmspell_kernel.language.context import look
 from llmspell_kernel.language.definitions import Definition, summarize
 from llmspell_kernel.language.documentation import Documented, Option, shown_parameters
 from llmspell_kernel.language.expected import enclosing_key
-from llmspell_kernel.language.inference import Inference, Target
+from llmspell_kernel.language.inference import Inference, Target, split_types
 from llmspell_kernel.language.live import NoState, Row
 from llmspell_kernel.language.members import members
 from llmspell_kernel.language.options import options_at
-from llmspell_kernel.language.syntax import Field, Function, Index, Name, String
+from llmspell_kernel.language.syntax import Call, Field, Function, Index, Name, String
 from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.syntax import Expression, Local
 
 FIELDS_SHOWN = 40
+_LONGEST_NAME = 60
 
 
 @dataclass
@@ -60,12 +62,12 @@ async def inspect(
     code: str, offset: int, detail: int, live: LiveState, notebook: Notebook, reference: Reference
 ) -> Inspection | None:
     """Tell what stands at `offset` (code points), or inside arguments what is called; None if unknown."""
-    cursor = look(code, _word_end(take_apart(code).lua, offset))
+    cursor = look(code, _word_end(code, offset))
     inference = Inference(cursor.before, summarize(cursor.whole, ""), notebook, reference)
     option = _option_at(cursor, inference)
     if option is not None:
         return _of_option(option)
-    node = cursor.before.at_end
+    node = cursor.before.at_end or _ending_at_cursor(cursor)
     if isinstance(node, Name | Index):
         found = await _Inspector(inference, notebook, live, detail).inspect(node)
         if found is not None:
@@ -76,12 +78,39 @@ async def inspect(
     return await _Inspector(inference, notebook, live, detail).inspect(call.base)
 
 
-def _word_end(text: str, offset: int) -> int:
-    """The end of the word that touches `offset`, else `offset`."""
+_LUA_TYPES = frozenset(("number", "string", "boolean"))
+
+
+def _is_outdated(description: Description, target: Target) -> bool:
+    """Whether this cell makes the name something else than it still is in the live state."""
+    if not any(not definition.label for definition in target.definitions):
+        return False
+    kinds = {type_ for type_ in target.types if type_ in _LUA_TYPES}
+    kinds |= {"table"} if target.tables else set()
+    kinds |= {"function"} if target.functions else set()
+    return bool(kinds) and description.type not in kinds
+
+
+def _word_end(code: str, offset: int) -> int:
+    """The end of the word that touches `offset`, else `offset`; in a question the end of its name."""
+    text, _, question, _ = take_apart(code)
+    if question:
+        return len(text.rstrip())
     offset = max(0, min(offset, len(text)))
     while offset < len(text) and (text[offset] == "_" or text[offset].isalnum()):
         offset += 1
     return offset
+
+
+def _ending_at_cursor(cursor: Cursor) -> Expression | None:
+    """Behind a closing bracket: ``t[1]|`` is what it is, ``f(x)|`` is the function that is called."""
+    tokens = cursor.before.tokens
+    if len(tokens) < 2 or tokens[-2].kind not in (")", "]", "}") or tokens[-2].end != cursor.offset:
+        return None
+    for node in walk(cursor.before.block):
+        if isinstance(node, Index | Call) and node.end == cursor.offset:
+            return node.function if isinstance(node, Call) else node
+    return None
 
 
 def _option_at(cursor: Cursor, inference: Inference) -> tuple[Option, str] | None:
@@ -122,11 +151,13 @@ class _Inspector:
 
     async def inspect(self, node: Expression) -> Inspection | None:
         target = self.inference.resolve(node)
-        name = _shown_name(node)
+        name = _shown_name(node, self.inference.before.text)
         local = node.local if isinstance(node, Name) else None
         description = None
         if target.path is not None and (local is None or local.depth == 0):
             description = await self.live.describe(target.path)
+            if description is not None and _is_outdated(description, target):
+                description = None
         found = Inspection(name)
         definition = self._definition(target, description)
         entry = self._entry(target, description, definition)
@@ -148,8 +179,11 @@ class _Inspector:
     def _definition(self, target: Target, description: Description | None) -> Definition | None:
         """The definition in a cell: for a function that runs, the one it was made by."""
         if description is not None and description.type == "function":
-            if description.builtin or not description.chunk:
-                return None
+            own = [one for one in target.definitions if not one.label and isinstance(one.value, Function)]
+            if own or description.builtin:
+                return own[-1] if own else None
+            if not description.chunk:
+                return target.definitions[-1] if target.definitions else None
             exact = [one for one in target.definitions if one.label == description.chunk]
             return self._function_at(description.chunk, description.line) or (exact[-1] if exact else None)
         return target.definitions[-1] if target.definitions else None
@@ -219,20 +253,22 @@ class _Inspector:
             found.source = source_of(definition)
 
     async def _fields(self, found: Inspection, target: Target, description: Description | None) -> None:
-        """Fields of a table; of a module or a documented type the documented ones."""
-        if description is not None and description.rows:
-            rows = sorted(description.rows, key=lambda row: (row.type == "function", row.name))
-            found.fields, found.more_fields = (
-                rows[:FIELDS_SHOWN],
-                description.truncated or len(rows) > FIELDS_SHOWN,
-            )
+        """Fields, as the live state, the texts and the reference know them."""
+        if found.type in ("function", "method", "string", "number", "boolean"):
             return
-        if found.type in ("function", "string", "number", "boolean"):
-            return
-        items = await members(target, "", self.inference, NoState())
-        unique = {item.text: Row(item.text, item.type, item.signature or item.doc) for item in items}
-        found.fields = list(unique.values())[:FIELDS_SHOWN]
-        found.more_fields = len(unique) > FIELDS_SHOWN
+        if description is not None and description.type_name:
+            target.types += split_types(description.type_name)
+        rows = {row.name: row for row in description.rows} if description is not None else {}
+        for item in await members(target, "", self.inference, NoState()):
+            known = rows.get(item.text)
+            if known is None or (item.signature and not known.detail):
+                rows[item.text] = Row(item.text, item.type, item.signature or item.doc)
+        found.fields = sorted(rows.values(), key=_field_order)[:FIELDS_SHOWN]
+        found.more_fields = len(rows) > FIELDS_SHOWN or (description is not None and description.truncated)
+
+
+def _field_order(row: Row) -> tuple[bool, bool, str]:
+    return row.name.startswith("__"), row.type in ("function", "method"), row.name
 
 
 def _from_live(found: Inspection, description: Description) -> None:
@@ -242,7 +278,10 @@ def _from_live(found: Inspection, description: Description) -> None:
     if description.type != "function":
         found.preview = description.preview
     if description.parameters:
-        found.signature = found.name + description.parameters
+        parameters = description.parameters
+        if ":" in found.name and parameters.startswith("(self"):
+            parameters = "(" + parameters.removeprefix("(self").lstrip(", ")
+        found.signature = found.name + parameters
     if description.chunk and description.line:
         found.defined = f"{description.chunk}, line {description.line}"
     found.upvalues = description.upvalues
@@ -267,14 +306,12 @@ def _from_entry(found: Inspection, entry: Documented) -> None:
     found.example, found.link, found.grant, found.since = entry.example, entry.link, entry.grant, entry.since
 
 
-def _shown_name(node: Expression) -> str:
-    if isinstance(node, Name):
-        return node.text
-    if isinstance(node, Index) and isinstance(node.key, String):
-        base = _shown_name(node.base)
-        separator = ":" if node.method else "."
-        return f"{base}{separator}{node.key.text}" if base else node.key.text
-    return ""
+def _shown_name(node: Expression, text: str) -> str:
+    """The expression as it is written, or its last part if that is long."""
+    written = re.sub(r"\s+", "", text[node.start : node.end])
+    if len(written) <= _LONGEST_NAME:
+        return written
+    return node.key.text if isinstance(node, Index) and isinstance(node.key, String) else "…"
 
 
 def _renamed(written: Documented, name: str) -> str:

@@ -204,7 +204,8 @@ class Snapshot:
             return None
         parameters = row.detail if row.type == "function" else ""
         preview = row.detail if row.type in ("number", "string", "boolean") else ""
-        return Description(row.type, preview, parameters=parameters, rows=row.rows)
+        builtin = row.type == "function" and not parameters
+        return Description(row.type, preview, parameters=parameters, builtin=builtin, rows=row.rows)
 
     async def ids(self, kind: IdKind, prefix: str = "") -> Sequence[KnownId] | None:
         """Nothing: ids are not part of a snapshot."""

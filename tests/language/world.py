@@ -123,10 +123,7 @@ handlers = { on_open = function(self, url) return url end }
 }
 
 LIVE = """
-Account = { new = function(owner, balance) end, deposit = function(self, amount) end }
-Account.__index = Account
-account = setmetatable({ owner = "ada", balance = 0, secret_live = 1 }, Account)
-greeting = "hello"
+account.secret_live = 1
 only_live = { alpha = 1, beta = function(x, y, ...) end, ["two words"] = 2, ["end"] = 3 }
 camelCase, CamelCase = 1, 2
 _hidden = true
@@ -158,7 +155,14 @@ local context = {
   find = function(name) return made[name] ~= nil, made[name] end,
   names = function() local list = {} for name in next, made do list[#list + 1] = name end return list end,
 }
-assert(load(..., "=cell 9", "t", env))()
+env.llm = { chat = print, chat_session = function() return made.session end }
+for number = 1, 2 do
+  -- without the word `local` their names are globals here, at the same places
+  local text = string.gsub(select(number, ...), "%f[%w]local ", "")
+  assert(load(text, "=cell " .. number, "t", env))()
+end
+env.count, env.counter, env.session = nil, nil, nil
+assert(load(select(3, ...), "=cell 9", "t", env))()
 return function(name, arguments)
   return codec.encode(introspect[name](context, table.unpack(codec.decode_list(arguments))))
 end
@@ -170,7 +174,8 @@ class RealLua:
 
     def __init__(self, code: str = LIVE) -> None:
         self._lua = LuaState(Mock())
-        self._answer = self._lua.run(_PRELUDE, code.encode())
+        sources = [CELLS["cell 1"].encode(), CELLS["cell 2"].encode(), code.encode()]
+        self._answer = self._lua.run(_PRELUDE, *sources)
         self.asked: list[tuple[str, Any]] = []
 
     def ask(self, name: str, *arguments: Any) -> Any:
