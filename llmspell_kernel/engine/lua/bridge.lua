@@ -2,27 +2,24 @@
 -- A module is a read-only proxy that is filled when it is first touched.
 
 local scheduler = require("scheduler")
+local errorobject = require("errorobject")
+local raise = require("raise")
 
 local B = {}
 
 local unpack = table.unpack
 
--- An error of the world, as `nil, err` gives it: fields to read, and its message as a string.
-local world_error = { __name = "error" }
-world_error.__index = world_error
-world_error.__tostring = function(err) return err.message end
-
-function B.world_error(fields)
-  return setmetatable(fields, world_error)
-end
+B.world_error = errorobject.new
 
 local function failed(value)
   if value.raise then
+    value.raise = nil
     -- a plain misuse is a message with the caller's position; anything richer is an error object
-    if value.code == nil then error(value.message, 3) end
-    error(B.world_error(value), 0)
+    if value.code == nil then raise.raise(value.message) end
+    error(errorobject.new(value), 0)
   end
-  return nil, B.world_error(value)
+  value.raise = nil
+  return nil, errorobject.new(value)
 end
 
 -- The Lua function for one declared bridge function.

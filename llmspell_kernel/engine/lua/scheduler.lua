@@ -1,24 +1,42 @@
--- Tasks, timers and bridge calls on the engine's one thread.
+-- Tasks on the engine's one thread.
 --
--- A *waiter* is a one-shot: somebody waits for it, somebody wakes it with results. A task that waits yields; the main
--- chunk, and code that cannot yield (a sort comparator, a metamethod), pumps: it runs the other tasks until its waiter
--- is done. A *turn* is one entry into Lua from the worker: a cell, a frame that came while idle, a timer.
+-- A *waiter* is a one-shot: somebody waits for it, somebody wakes it. A task that waits yields; the main chunk, and
+-- code that cannot yield (a sort comparator, a metamethod), pumps: it runs the other tasks until its waiter is done. A
+-- *turn* is one entry into Lua from the worker: a cell, a frame that came while idle, a timer.
+--
+-- Fields of a waiter: `done`; `values`, what it was woken with; `what`, what is waited for, in words; `cancel`, called
+-- with the waiter when nobody waits any more. Of a timer: `fire`, called instead of waking.
+--
+-- A stop (interrupt.py) can break into a task anywhere, so nothing here relies on two changes happening together:
+-- `after_stop` puts the queue in order again.
 
 local host = require("host")
-local codec = require("codec")
+local timers = require("timers")
+local trace = require("trace")
 
 local S = {}
 
-local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
+local raw_create, raw_resume, raw_yield, raw_close =
+  coroutine.create, coroutine.resume, coroutine.yield, coroutine.close
 local isyieldable, status = coroutine.isyieldable, coroutine.status
-local pack, unpack = table.pack, table.unpack
+local pack, unpack, sort = table.pack, table.unpack, table.sort
+local error, next, pcall, rawequal, select, setmetatable = error, next, pcall, rawequal, select, setmetatable
+local math_max, math_min = math.max, math.min
 
--- What a task yields to the scheduler, through user coroutines in between (sandbox.lua passes it on).
-S.AWAIT = setmetatable({}, { __name = "await" })
+local BATCH = 64 -- steps between two looks at the clock, the frames and the stop
+local SLICE = 0.02 -- seconds that a turn gives to the tasks once its own work is done
+local LONGEST = 3600 -- seconds to sleep at once
+local DEEPEST = 40 -- waits inside one another, each of which takes some of C's stack
+
+-- What a task yields to the scheduler, through user coroutines in between (sandbox.lua passes it on). A function, since
+-- comparing it with a user's table cannot run the table's __eq.
+S.AWAIT = function() end
 -- The error that ends a turn that must stop; sandbox.lua lets no protected call swallow it.
 S.STOP = setmetatable({}, { __name = "stop", __tostring = function() return "stopped" end })
 
 local AWAIT, STOP = S.AWAIT, S.STOP
+local NOW = { done = true } -- waiting for it is giving way
+local NEVER = { done = false }
 
 -- New coroutines are created from this one, whose count hook they inherit (interrupt.py).
 local seed = raw_create(function(body)
@@ -33,232 +51,222 @@ function S.create(body)
   return thread
 end
 
-local current -- the running task; nil in the main chunk
+local current -- the running task; nil in the main chunk and in the scheduler itself
 local main_cell = 0 -- the cell whose main chunk runs, or ran last
+local depth = 0 -- pumps, and tasks that run at once, inside one another
+local sheltered = false -- the scheduler runs below: a stop must not break into it
+local waiting_outside -- the waiter of the outermost pump
 
-local ready, first, last = {}, 1, 0 -- queue of tasks to resume
-local calls = {} -- bridge call id → waiter
-local next_call = 0
-local tasks = {} -- every task that has not ended
-local task_count = 0
-local next_task = 0
-local timers = {} -- heap of { deadline, waiter }
-local callbacks = {} -- id → { fn, cell }
-local callback_ids = setmetatable({}, { __mode = "k" })
-local next_callback = 0
+local head, tail -- the queue of tasks to resume, linked by `next`
+local tasks, next_task = {}, 0 -- every task that has not ended, by id
+local steps = 0
 
+--- The cell that what runs now belongs to.
 function S.cell()
   return current and current.cell or main_cell
 end
 
+--- The running task, or nil in a main chunk and in what it calls.
 function S.current()
   return current
 end
 
+--- Every task that has not ended, by id.
 function S.tasks()
   return tasks
 end
 
--- ── waiters ────────────────────────────────────────────────────────────────────────────────────────
+--- The same as a list to show; `context` is what queries bring (engine.lua).
+function S.list(_context)
+  return trace.list(tasks, current)
+end
+
+--- How many times a task was resumed.
+function S.steps()
+  return steps
+end
+
+-- ── the queue ──────────────────────────────────────────────────────────────────────────────────────
 
 local function enqueue(task)
-  last = last + 1
-  ready[last] = task
+  if task.queued then return end
+  task.queued = true
+  if head then tail.next = task else head = task end
+  tail = task
 end
 
-function S.waiter()
-  return {}
-end
-
+--- Wake what waits for `waiter`, with values for it; later wakes change nothing.
 function S.wake(waiter, ...)
   if waiter.done then return end
+  if select("#", ...) > 0 then waiter.values = pack(...) end
   waiter.done = true
-  waiter.values = pack(...)
-  local task = waiter.task
-  if task then
-    waiter.task = nil
-    enqueue(task)
-  end
-end
-
--- ── timers ─────────────────────────────────────────────────────────────────────────────────────────
-
-local function add_timer(deadline, waiter)
-  local index = #timers + 1
-  local entry = { deadline, waiter }
-  while index > 1 do
-    local parent = index // 2
-    if timers[parent][1] <= deadline then break end
-    timers[index] = timers[parent]
-    index = parent
-  end
-  timers[index] = entry
-end
-
-local function pop_timer()
-  local count = #timers
-  local top, moved = timers[1], timers[count]
-  timers[count] = nil
-  count = count - 1
-  if count > 0 then
-    local index = 1
-    while true do
-      local child = index * 2
-      if child > count then break end
-      if child < count and timers[child + 1][1] < timers[child][1] then child = child + 1 end
-      if timers[child][1] >= moved[1] then break end
-      timers[index] = timers[child]
-      index = child
-    end
-    timers[index] = moved
-  end
-  return top
+  if waiter.task then enqueue(waiter.task) end
 end
 
 local function fire_timers()
-  while timers[1] and (timers[1][2].done or timers[1][1] <= host.now()) do
-    S.wake(pop_timer()[2])
+  local now = timers.next() and host.now()
+  local event = now and timers.take(now)
+  while event do
+    if event.fire then
+      event.done = true
+      event.fire(event)
+    else
+      S.wake(event)
+    end
+    event = timers.take(now)
   end
 end
 
-function S.next_timer()
-  while timers[1] and timers[1][2].done do pop_timer() end
-  return timers[1] and timers[1][1]
+--- Whether something is under way that may make a task ready.
+function S.pending()
+  return head ~= nil or timers.next() ~= nil or S.outside()
+end
+
+--- Call `fire` in so many seconds, inside the scheduler: it must be the engine's own. Returns the timer, whose `done`
+--- can be set to call it off.
+function S.after(seconds, fire)
+  local timer = { fire = fire }
+  timers.add(host.now() + seconds, timer)
+  return timer
 end
 
 -- ── tasks ──────────────────────────────────────────────────────────────────────────────────────────
 
--- Called with a task whose body raised and that nobody joined; engine.lua shows it.
-function S.unhandled(_task, _failure) end
+-- What becomes of a task that nobody takes an interest in.
+local function on_end(task, ok, err)
+  if not ok then S.on_failure(task, err) end
+end
 
-function S.spawn(body, ...)
+local function new_task(body, ...)
   next_task = next_task + 1
   local task = {
     id = next_task,
     cell = S.cell(),
+    body = body,
     thread = S.create(body),
-    resume_with = pack(...),
-    finished = S.waiter(),
+    arguments = pack(...),
+    origin = trace.origin(current),
+    on_end = on_end,
+    waiter = false, -- what it waits for, or waited for last; false if it has not begun, or gave way by coroutine.yield
+    cancelled = false, -- the error to end with
+    queued = false,
+    next = false,
   }
-  tasks[task.id] = task
-  task_count = task_count + 1
+  tasks[next_task] = task
+  return task
+end
+
+--- Start a task that runs `body(...)` when its turn comes. Its `on_end(task, ok, …)` may be replaced: the engine's own,
+--- it gets what the body returned or raised, and still finds the stack of what was raised in `task.thread`.
+function S.spawn(body, ...)
+  local task = new_task(body, ...)
+  enqueue(task)
+  return task
+end
+
+--- As `spawn`, on behalf of `from`: an earlier moment's `cell` and `origin`.
+function S.spawn_from(from, body, ...)
+  local task = new_task(body, ...)
+  task.cell, task.origin = from.cell, from.origin
   enqueue(task)
   return task
 end
 
 local function settle(task, ok, ...)
   tasks[task.id] = nil
-  task_count = task_count - 1
-  task.ok = ok
   if ok then
-    if task.on_results then task.on_results(...) end
-  elseif task.on_error then
-    task.on_error(...)
-  elseif not host.stopping() then
-    S.unhandled(task, ...)
+    task.on_end(task, ok, ...)
+    return
   end
-  S.wake(task.finished, ok, ...)
+  local err = ...
+  if rawequal(err, STOP) or host.stopping() then err = task.cancelled or S.stopped(task) end
+  task.on_end(task, false, err)
+  raw_close(task.thread)
 end
 
-local function after_resume(task, ok, what, waiter, ...)
-  if status(task.thread) == "dead" then
-    settle(task, ok, what, waiter, ...)
-  elseif what == AWAIT then
-    if waiter.done then
-      enqueue(task)
-    else
-      waiter.task = task
-    end
-    task.waiter = waiter
+-- What a task gave when it was resumed: it waits, gives way, has returned or has raised.
+local function after_resume(task, ok, ...)
+  current = nil
+  local what, waiter = ...
+  if ok and what == AWAIT then
+    if waiter.done then enqueue(task) end
+  elseif status(task.thread) == "dead" then
+    settle(task, ok, ...)
   else
-    enqueue(task) -- a plain coroutine.yield from a task is "let the others run"
+    task.waiter = false
+    enqueue(task) -- a plain coroutine.yield is "let the others run"
   end
 end
 
-local function run_one()
-  if first > last then return false end
-  local task = ready[first]
-  ready[first] = nil
-  first = first + 1
-  if first > last then first, last = 1, 0 end
-  local values = task.resume_with
-  if values then
-    task.resume_with = nil
-  else
-    values = task.waiter and task.waiter.values or { n = 0 }
-    task.waiter = nil
-  end
-  local outer = current
+local function resume(task)
+  local arguments = task.arguments
   current = task
-  local results = pack(raw_resume(task.thread, unpack(values, 1, values.n)))
-  current = outer
-  after_resume(task, unpack(results, 1, results.n))
+  if arguments then
+    task.arguments = nil
+    return after_resume(task, raw_resume(task.thread, unpack(arguments, 1, arguments.n)))
+  end
+  return after_resume(task, raw_resume(task.thread))
+end
+
+local function kill(task)
+  raw_close(task.thread)
+  settle(task, false, task.cancelled)
+end
+
+-- Run tasks until none is ready, `waiter` is done or it is time to look around; returns whether to look.
+local function run_batch(waiter)
+  for _ = 1, BATCH do
+    local task = head
+    if not task then return false end
+    head = task.next
+    task.next, task.queued = false, false
+    steps = steps + 1
+    if task.waiter then
+      current = task
+      after_resume(task, raw_resume(task.thread))
+    elseif not task.cancelled then
+      resume(task)
+    elseif tasks[task.id] then
+      kill(task) -- it has not begun, or gave way without waiting for anything
+    end
+    if waiter.done then return false end
+  end
   return true
 end
 
--- ── frames ─────────────────────────────────────────────────────────────────────────────────────────
-
-local on_frame = {}
-
-function on_frame.answer(call, ok, value)
-  local waiter = calls[call]
-  if waiter then
-    calls[call] = nil
-    S.wake(waiter, ok, (ok and codec.decode_list or codec.decode)(value))
+--- As `spawn`, but the task runs at once, until it first waits; `prepare(task)` is called before.
+function S.run_now(prepare, body, ...)
+  local task = new_task(body, ...)
+  prepare(task)
+  if depth >= DEEPEST then
+    enqueue(task)
+    return task
   end
+  local outer = current
+  depth = depth + 1
+  resume(task)
+  depth = depth - 1
+  current = outer
+  return task
 end
 
-function on_frame.invoke(invocation, id, arguments)
-  local entry = callbacks[id]
-  local values = codec.decode_list(arguments)
-  local task = S.spawn(function(...)
-    if not entry then error("this callback is no longer held", 0) end
-    return entry.fn(...)
-  end, unpack(values, 1, values.n))
-  task.cell = entry and entry.cell or main_cell
-  local function answer(ok, value)
-    if invocation ~= 0 then host.send("returned", invocation, ok, value) end
-  end
-  task.on_error = function(failure)
-    answer(false, codec.encode(S.describe_failure(failure, task.thread)))
-    if invocation == 0 then S.unhandled(task, failure) end
-  end
-  task.on_results = function(...)
-    answer(true, codec.encode_many(...))
-  end
+local function withdraw(waiter)
+  local cancel = waiter.cancel
+  waiter.cancel = nil
+  if cancel then cancel(waiter) end
 end
 
-function on_frame.forget(...)
-  for _, id in ipairs({ ... }) do
-    local entry = callbacks[id]
-    if entry then
-      callback_ids[entry.fn] = nil
-      callbacks[id] = nil
-    end
+--- Ask `task` to end: what it waits for, and everything that it tries to wait for later, raises `err`.
+function S.cancel(task, err)
+  if not tasks[task.id] or task.cancelled then return end
+  task.cancelled = err
+  local waiter = task.waiter
+  if not waiter then return end -- it runs or is about to
+  if not waiter.done then
+    withdraw(waiter)
+    enqueue(task)
   end
 end
-
-local function dispatch(kind, ...)
-  local handler = on_frame[kind]
-  if handler then handler(...) end
-end
-
--- Replaced by engine.lua: turns an error value into plain data.
-function S.describe_failure(err, _thread)
-  return { ename = "LuaError", message = tostring(err) }
-end
-
-function S.register_callback(fn)
-  local id = callback_ids[fn]
-  if not id then
-    next_callback = next_callback + 1
-    id = next_callback
-    callback_ids[fn] = id
-    callbacks[id] = { fn = fn, cell = S.cell() }
-  end
-  return id
-end
-codec.on_function = S.register_callback
 
 -- ── waiting ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,73 +274,111 @@ local function stop_if_asked()
   if host.stopping() then error(STOP, 0) end
 end
 
+-- Nothing can run: sleep until a timer or a frame.
+local function idle(waiter)
+  local deadline = timers.next()
+  if not deadline and not S.outside() then error(trace.deadlock(waiter, tasks), 0) end
+  S.dispatch(host.receive(math_min(LONGEST, deadline and math_max(0, deadline - host.now()) or LONGEST)))
+end
+
 local function pump_until(waiter)
-  while not waiter.done do
+  while true do
+    run_batch(waiter)
+    if waiter.done then return end
     stop_if_asked()
     fire_timers()
-    if not run_one() and not waiter.done then
-      local deadline = S.next_timer()
-      if not deadline and not next(calls) and not next(callbacks) then
-        S.deadlock(waiter)
-      end
-      dispatch(host.receive(deadline and math.max(0, deadline - host.now())))
+    if S.look then S.look(main_cell) end
+    if not waiter.done then
+      if head then S.dispatch(host.receive(0)) else idle(waiter) end
     end
   end
 end
 
-function S.deadlock(_waiter)
-  error("deadlock: everything waits, and nothing is under way that could go on", 0)
+local function abandon(waiter)
+  if waiter.done then return end
+  waiter.done = true
+  pcall(withdraw, waiter)
 end
 
 local function pump(waiter)
-  local outer = current
+  if depth >= DEEPEST then error("too many waits inside one another: wait in tasks, not in sort or metamethods", 0) end
+  local outer, outermost = current, not sheltered
+  if waiter.task then waiter.task = nil end
   current = nil
-  host.shelter(true)
+  depth = depth + 1
+  if outermost then
+    sheltered, waiting_outside = true, waiter
+    host.shelter(true)
+  end
   local ok, err = pcall(pump_until, waiter)
+  if not ok then abandon(waiter) end
   current = outer
-  host.shelter(false)
-  if not ok then
-    if waiter.call then
-      calls[waiter.call] = nil
-      host.send("cancel", waiter.call)
-    end
-    error(err, 0)
+  depth = depth - 1
+  if outermost then
+    sheltered, waiting_outside = false, nil
+    host.shelter(false)
+  end
+  if not ok then error(err, 0) end
+end
+
+--- Wait until `waiter` is woken.
+function S.wait(waiter)
+  if waiter.done then return end
+  local task = current
+  if not task or not isyieldable() then
+    pump(waiter)
+  elseif not task.cancelled then
+    waiter.task = task
+    task.waiter = waiter
+    raw_yield(AWAIT, waiter)
+  end
+  if not waiter.done then -- this task was cancelled
+    abandon(waiter)
+    error(task.cancelled, 0)
   end
 end
 
--- Wait until `waiter` is woken; returns what it was woken with.
+--- Wait until `waiter` is woken; returns what it was woken with.
 function S.await(waiter)
-  if not waiter.done then
-    if current and isyieldable() then
-      return raw_yield(AWAIT, waiter)
+  S.wait(waiter)
+  local values = waiter.values
+  if values then return unpack(values, 1, values.n) end
+end
+
+--- Raise if the running task has been cancelled.
+function S.check()
+  if current and current.cancelled then error(current.cancelled, 0) end
+end
+
+--- Let every other task that is ready run first.
+function S.yield()
+  local task = current
+  if task and isyieldable() then
+    if not task.cancelled then
+      task.waiter = NOW
+      raw_yield(AWAIT, NOW)
+      if not task.cancelled then return end
     end
-    pump(waiter)
+    error(task.cancelled, 0)
+  else
+    local round = { what = "its turn" }
+    S.spawn(S.wake, round)
+    S.wait(round)
   end
-  return unpack(waiter.values, 1, waiter.values.n)
 end
 
 function S.sleep(seconds)
-  local waiter = S.waiter()
-  add_timer(host.now() + seconds, waiter)
-  S.await(waiter)
-end
-
--- Call a bridge; returns ok and the list of its results, or its error map.
-function S.call(module, name, ...)
-  next_call = next_call + 1
-  local waiter = { call = next_call }
-  local arguments = codec.encode_many(...)
-  calls[next_call] = waiter
-  host.send("call", next_call, S.cell(), module, name, arguments)
-  return S.await(waiter)
-end
-
--- Tell a bridge something that has no answer, such as a display.
-function S.post(module, name, ...)
-  host.send("call", 0, S.cell(), module, name, codec.encode_many(...))
+  S.check()
+  local waiter = { what = "sleep" }
+  timers.add(host.now() + seconds, waiter)
+  S.wait(waiter)
 end
 
 -- ── turns ──────────────────────────────────────────────────────────────────────────────────────────
+
+--- Set while there are errors that nobody has looked at (promises.lua): called between steps with the cell whose main
+--- chunk is running, and at the end of a turn with nil.
+S.look = nil
 
 function S.begin_cell(cell)
   current = nil
@@ -341,32 +387,75 @@ end
 
 -- When something can run next: now, at a deadline, or (nil) when a frame comes.
 local function next_deadline()
-  if first <= last then return host.now() end
-  return S.next_timer()
+  if head then return host.now() end
+  return timers.next()
 end
 
--- A turn was stopped, and nothing of it is running any more; returns the next deadline.
-function S.after_stop()
-  current = nil
+local function run_slice()
+  local finish = host.now() + SLICE
+  repeat
+    fire_timers()
+  until not run_batch(NEVER) or host.stopping() or host.now() > finish
+end
+
+local function conclude()
+  if S.look then S.look(nil) end
+  S.end_turn()
+end
+
+--- Run what can run now without waiting, for a short time; returns the next deadline, or nil.
+function S.drain()
+  sheltered = true
+  host.shelter(true)
+  run_slice()
+  conclude()
+  sheltered = false
+  host.shelter(false)
   return next_deadline()
 end
 
--- Run what can run now without waiting; returns the next deadline, or nil.
-function S.drain(limit)
-  host.shelter(true)
-  local count = 0
-  fire_timers()
-  while count < (limit or math.huge) and not host.stopping() and run_one() do
-    count = count + 1
+-- Whatever a stop broke into: tasks that can run are in the queue, once each, in the order that they were.
+local function mend()
+  local order, place = {}, {}
+  while head do
+    order[#order + 1] = head
+    place[head] = #order
+    head = head.next
   end
-  host.shelter(false)
+  for _, task in next, tasks do
+    if not place[task] and (not task.waiter or task.waiter.done) then order[#order + 1] = task end
+    task.queued, task.next = false, false
+  end
+  sort(order, function(a, b)
+    local first, second = place[a] or #order + a.id, place[b] or #order + b.id
+    return first < second
+  end)
+  for _, task in next, order do
+    if tasks[task.id] then enqueue(task) end
+  end
+  timers.sweep()
+end
+
+--- A turn was stopped, and nothing of it is running any more; returns the next deadline.
+function S.after_stop()
+  current, depth, sheltered = nil, 0, false
+  if waiting_outside then abandon(waiting_outside) end
+  waiting_outside = nil
+  for _, task in next, tasks do
+    -- what was running when it was stopped may not have been seen to end
+    if status(task.thread) == "dead" then settle(task, false, STOP) end
+  end
+  mend()
+  conclude()
   return next_deadline()
 end
 
 function S.event(kind, ...)
   current = nil
-  dispatch(kind, ...)
+  S.dispatch(kind, ...)
   return S.drain()
 end
+
+require("calls")(S)
 
 return S

@@ -1,0 +1,163 @@
+-- What crosses the border of the engine: bridge calls that Lua makes, its functions that bridges call, and the frames
+-- that carry both. Adds to the scheduler: `call`, `post`, `register_callback`, `dispatch`, `outside` and others.
+
+local host = require("host")
+local codec = require("codec")
+local failure = require("failure")
+local errorobject = require("errorobject")
+local raise = require("raise")
+local trace = require("trace")
+
+local next, pcall, select, setmetatable = next, pcall, select, setmetatable
+local raw_resume, unpack = coroutine.resume, table.unpack
+
+return function(S)
+  local calls, next_call = {}, 0 -- bridge call id → waiter
+  local callbacks, next_callback = {}, 0 -- id → { fn, cell }
+  local callback_ids = setmetatable({}, { __mode = "k" })
+
+  --- Whether something outside of Lua may still wake a task.
+  function S.outside()
+    return next(calls) ~= nil or next(callbacks) ~= nil
+  end
+
+  --- Called after each turn; handles.lua tells the kernel process here what has been collected.
+  function S.end_turn() end
+
+  -- ── failures of tasks ──────────────────────────────────────────────────────────────────────────
+
+  --- The error that cancelled work ends with.
+  function S.cancellation(message)
+    return errorobject.new({ code = "cancelled", message = message, retryable = false })
+  end
+
+  --- The error that a task ends with which a stop broke into; the cell that started it is told.
+  function S.stopped(task)
+    host.write(2, task.cell, "task " .. task.id .. " (" .. trace.name_of(task.body) .. ") was stopped while it ran\n")
+    return S.cancellation("stopped by an interrupt")
+  end
+
+  --- An error as plain data, with the stack of `thread`. Looking at it may run the user's code, which therefore gets a
+  --- coroutine, where a stop can reach it.
+  function S.describe_failure(err, thread)
+    local described
+    raw_resume(S.create(function() described = failure.of(err, thread) end))
+    return described or { ename = "LuaError", message = "an error that cannot be shown" }
+  end
+
+  --- Show a failure that nobody looked at in the cell that `task` belongs to: a task, or what stands for one with
+  --- `cell` and `origin`.
+  function S.show_failure(task, described)
+    host.write(2, task.cell, trace.report(task, described))
+  end
+
+  function S.on_failure(task, err)
+    S.show_failure(task, S.describe_failure(err, task.thread))
+  end
+
+  -- ── functions of Lua's that the kernel process holds ───────────────────────────────────────────
+
+  function S.register_callback(fn)
+    local id = callback_ids[fn]
+    if not id then
+      next_callback = next_callback + 1
+      id = next_callback
+      callbacks[id] = { fn = fn, cell = S.cell() }
+      callback_ids[fn] = id
+    end
+    return id
+  end
+  codec.on_function = S.register_callback
+
+  function codec.to_function(id)
+    return callbacks[id] and callbacks[id].fn
+  end
+
+  -- ── frames ─────────────────────────────────────────────────────────────────────────────────────
+
+  local on_frame = {}
+
+  function on_frame.answer(call, ok, value)
+    local waiter = calls[call]
+    if not waiter then return end
+    calls[call] = nil
+    local read, decoded = pcall(ok and codec.decode_list or codec.decode, value)
+    if read then
+      S.wake(waiter, ok, decoded)
+    else
+      S.wake(waiter, false, { raise = true, message = "the answer cannot be read: " .. decoded })
+    end
+  end
+
+  -- What a call from the kernel process came to; `invocation` 0 wants no answer.
+  local function answer(invocation, task, ok, ...)
+    if ok and invocation == 0 then return end
+    local encoded, value
+    if ok then
+      encoded, value = pcall(codec.encode_many, ...)
+      if encoded then return host.send("returned", invocation, true, value) end
+    end
+    local described = S.describe_failure(value or (...), not value and task.thread or nil)
+    if invocation == 0 then return S.show_failure(task, described) end
+    host.send("returned", invocation, false, codec.encode(described))
+  end
+
+  function on_frame.invoke(invocation, id, arguments)
+    local entry = callbacks[id]
+    local read, values = pcall(codec.decode_list, arguments)
+    local task = S.spawn(function(...)
+      if not read then raise.raise(values) end
+      if not entry then raise.raise("this callback is no longer held") end
+      return entry.fn(...)
+    end, unpack(values, 1, read and values.n or 0))
+    if entry then task.cell = entry.cell end
+    task.on_end = function(_, ...) answer(invocation, task, ...) end
+  end
+
+  function on_frame.forget(...)
+    for index = 1, select("#", ...) do
+      local id = (select(index, ...))
+      local entry = callbacks[id]
+      if entry then
+        callback_ids[entry.fn] = nil
+        callbacks[id] = nil
+      end
+    end
+  end
+
+  function S.dispatch(kind, ...)
+    local handler = on_frame[kind]
+    if handler then handler(...) end
+  end
+
+  -- ── calls ──────────────────────────────────────────────────────────────────────────────────────
+
+  local function withdraw(waiter)
+    calls[waiter.call] = nil
+    host.send("cancel", waiter.call)
+  end
+
+  local function encoded(module, name, ...)
+    local known = next_callback
+    local ok, arguments = pcall(codec.encode_many, ...)
+    if ok then return arguments end
+    for id = known + 1, next_callback do on_frame.forget(id) end -- nobody will ever hear of them
+    raise.raise("bad argument to '" .. module .. "." .. name .. "': " .. arguments)
+  end
+
+  --- Call a bridge; returns ok and the list of its results, or its error map.
+  function S.call(module, name, ...)
+    S.check()
+    local arguments = encoded(module, name, ...)
+    next_call = next_call + 1
+    local waiter = { call = next_call, what = module .. "." .. name, cancel = withdraw }
+    calls[next_call] = waiter
+    host.send("call", next_call, S.cell(), module, name, arguments)
+    return S.await(waiter)
+  end
+
+  --- Tell a bridge something that has no answer, such as a display.
+  function S.post(module, name, ...)
+    host.send("call", 0, S.cell(), module, name, encoded(module, name, ...))
+  end
+end

@@ -1,0 +1,388 @@
+-- `promise`: values that are still to come.
+
+local promises = require("promises")
+local scheduler = require("scheduler")
+local errorobject = require("errorobject")
+local raise = require("raise")
+
+local next, rawlen, type = next, rawlen, type
+local concat, pack, unpack = table.concat, table.pack, table.unpack
+local make, state_of, fulfil, reject = promises.make, promises.state_of, promises.fulfil, promises.reject
+
+local M = {}
+local methods = promises.methods
+
+-- ── making ─────────────────────────────────────────────────────────────────────────────────────────
+
+--- Makes a promise that `executor(resolve, reject)` settles. The executor starts at once, in a task of its own: where
+--- it waits, for a model or for `async.sleep`, everything else goes on. An error in it rejects the promise.
+--- ```lua
+--- local answer = promise.new(function(resolve, reject) resolve(6 * 7) end)
+--- print(answer:await()) --> 42
+--- ```
+---@param executor function called with `resolve(value)` and `reject(reason)`
+---@return promise promise
+function M.new(executor)
+  raise.check(1, "promise.new", "function", executor)
+  return promises.from_executor(executor)
+end
+
+--- A promise that is fulfilled with `value`, or follows it if it is a promise.
+--- ```lua
+--- print(promise.resolve("now"):await()) --> now
+--- ```
+---@param value? any
+---@return promise promise
+function M.resolve(value, ...)
+  local object, state = make()
+  promises.resolve(state, value, ...)
+  return object
+end
+
+--- A promise that is rejected with `reason`.
+--- ```lua
+--- print(promise.reject("no"):await()) --> nil	no
+--- ```
+---@param reason? any
+---@return promise promise
+function M.reject(reason)
+  local object, state = make()
+  reject(state, reason)
+  return object
+end
+
+--- Runs `fn(...)` in a task; the promise is what it returns.
+--- ```lua
+--- local sum = promise.spawn(function(a, b) return a + b end, 1, 2)
+--- print(sum:await()) --> 3
+--- ```
+---@param fn function
+---@param ... any
+---@return promise promise
+function M.spawn(fn, ...)
+  raise.check(1, "promise.spawn", "function", fn)
+  return (promises.spawn(fn, ...))
+end
+
+--- Makes a function that runs `fn` in a task of its own, each time it is called, and returns a promise.
+--- ```lua
+--- local double = promise.async(function(n) return 2 * n end)
+--- print(double(21):await()) --> 42
+--- ```
+---@param fn function
+---@return function async
+function M.async(fn)
+  raise.check(1, "promise.async", "function", fn)
+  return function(...) return (promises.spawn(fn, ...)) end
+end
+
+--- A promise that is fulfilled in so many seconds.
+--- ```lua
+--- promise.sleep(0.01):next(function() print("late") end):await() --> late
+--- ```
+---@param seconds number
+---@return promise promise
+function M.sleep(seconds)
+  raise.check_number(1, "promise.sleep", seconds, 0)
+  local object, state = make()
+  scheduler.after(seconds, function() fulfil(state) end)
+  return object
+end
+
+-- ── several at once ────────────────────────────────────────────────────────────────────────────────
+
+-- Calls `each(key, state)` for the promises among `list`, `plain(key, value)` for everything else in it; returns how
+-- many promises there are.
+local function visit(name, list, plain, each)
+  raise.check(1, name, "table", list)
+  local found = 0
+  local keys = {}
+  if rawlen(list) > 0 then
+    for index = 1, rawlen(list) do keys[index] = index end
+  else
+    for key in next, list do keys[#keys + 1] = key end
+  end
+  for _, key in next, keys do
+    local state = state_of(list[key])
+    if state then found = found + 1 else plain(key, list[key]) end
+  end
+  for _, key in next, keys do
+    local state = state_of(list[key])
+    if state then each(key, state) end
+  end
+  return found
+end
+
+--- Waits for all of a list (or a table with names): fulfilled with a table of their values, in the same places, or
+--- rejected as soon as one of them is. What is not a promise is taken as it is.
+--- ```lua
+--- local function slow(n) return async(function() async.sleep(0.01) return n * n end) end
+--- local squares = promise.all{slow(1), slow(2), slow(3)}:await()
+--- print(table.concat(squares, " ")) --> 1 4 9
+--- ```
+---@param list table promises
+---@return promise promise
+function M.all(list)
+  local object, state = make()
+  local results, left = {}, 0
+  local function take(key)
+    return function(source)
+      if source.state == "rejected" then return reject(state, source.err) end
+      results[key] = source.values[1]
+      left = left - 1
+      if left == 0 then fulfil(state, results) end
+    end
+  end
+  left = 1
+  visit("promise.all", list, function(key, value) results[key] = value end, function(key, source)
+    left = left + 1
+    promises.depend(state, source, take(key))
+  end)
+  left = left - 1
+  if left == 0 then fulfil(state, results) end
+  return object
+end
+
+--- Settled as the first of a list that is: fulfilled or rejected. The others go on.
+--- ```lua
+--- local quick = promise.resolve("quick")
+--- print(promise.race{promise.sleep(1), quick}:await()) --> quick
+--- ```
+---@param list table promises
+---@return promise promise
+function M.race(list)
+  local object, state = make()
+  visit("promise.race", list, function(_, value) fulfil(state, value) end, function(_, source)
+    promises.depend(state, source, function()
+      if source.state == "rejected" then return reject(state, source.err) end
+      fulfil(state, unpack(source.values, 1, source.values.n))
+    end)
+  end)
+  return object
+end
+
+local function none_left(reasons)
+  local told = {}
+  for _, reason in next, reasons do told[#told + 1] = errorobject.text(reason) end
+  return errorobject.new({
+    code = "all_failed",
+    message = #told == 0 and "there was nothing to wait for" or "all failed: " .. concat(told, "; "),
+    details = { reasons = reasons },
+  })
+end
+
+--- Fulfilled as the first of a list that is; rejected only when all are, with an error whose `details.reasons` has
+--- their reasons.
+--- ```lua
+--- print(promise.any{promise.reject("down"), promise.resolve("up")}:await()) --> up
+--- ```
+---@param list table promises
+---@return promise promise
+function M.any(list)
+  local object, state = make()
+  local reasons, left = {}, 1
+  local function failed(key, reason)
+    if key then reasons[key] = reason end
+    left = left - 1
+    if left == 0 then reject(state, none_left(reasons)) end
+  end
+  visit("promise.any", list, function(_, value) fulfil(state, value) end, function(key, source)
+    left = left + 1
+    promises.depend(state, source, function()
+      if source.state == "rejected" then return failed(key, source.err) end
+      fulfil(state, unpack(source.values, 1, source.values.n))
+    end)
+  end)
+  if state.state == "pending" then failed() end
+  return object
+end
+
+--- Waits until each of a list is settled, and is never rejected: a list of `{status = "fulfilled", value = …}` and
+--- `{status = "rejected", reason = …}`.
+--- ```lua
+--- local outcomes = promise.all_settled{promise.resolve(1), promise.reject("no")}:await()
+--- print(outcomes[1].status, outcomes[2].reason) --> fulfilled	no
+--- ```
+---@param list table promises
+---@return promise promise
+function M.all_settled(list)
+  local object, state = make()
+  local outcomes, left = {}, 1
+  local function done()
+    left = left - 1
+    if left == 0 then fulfil(state, outcomes) end
+  end
+  local function plain(key, value) outcomes[key] = { status = "fulfilled", value = value } end
+  visit("promise.all_settled", list, plain, function(key, source)
+    left = left + 1
+    promises.depend(state, source, function()
+      if source.state == "fulfilled" then
+        plain(key, source.values[1])
+      else
+        outcomes[key] = { status = "rejected", reason = source.err }
+      end
+      done()
+    end)
+  end)
+  done()
+  return object
+end
+
+M.allSettled = M.all_settled
+
+--- Takes the outcome of `promise` if it comes within so many seconds, and is rejected with a `timeout` error otherwise.
+--- What computes `promise` is then cancelled, unless something else waits for it too.
+--- ```lua
+--- local _, err = promise.timeout(promise.sleep(60), 0.01):await()
+--- print(err.code) --> timeout
+--- ```
+---@param promise promise
+---@param seconds number
+---@return promise promise
+function M.timeout(promise, seconds)
+  local source = promises.check(1, "promise.timeout", promise)
+  raise.check_number(2, "promise.timeout", seconds, 0)
+  local object, state = make()
+  local timer
+  local function take()
+    timer.done = true
+    if source.state == "rejected" then return reject(state, source.err) end
+    fulfil(state, unpack(source.values, 1, source.values.n))
+  end
+  timer = scheduler.after(seconds, function()
+    local late = promises.late(seconds)
+    reject(state, late)
+    promises.forget(source, take, late)
+  end)
+  promises.depend(state, source, take)
+  return object
+end
+
+--- Waits for a promise (or for what a function that returns one gives) and returns its values; raises what it was
+--- rejected with. `promise:await()` returns `nil, err` instead.
+--- ```lua
+--- print(promise.await(promise.resolve("done"))) --> done
+--- ```
+---@param promise promise|function
+---@param seconds? number how long to wait at most; then a `timeout` error is raised
+---@return any values
+function M.await(promise, seconds)
+  if type(promise) == "function" then promise = promise() end
+  local state = promises.check(1, "promise.await", promise)
+  raise.check_number(2, "promise.await", seconds, 0, true)
+  return promises.await(state, seconds)
+end
+
+--- Lets everything else that is ready run first.
+--- ```lua
+--- promise.yield()
+--- ```
+function M.yield()
+  scheduler.yield()
+end
+
+--- The same functions under the name that older spells use.
+M.Promise = { new = M.new, resolve = M.resolve, reject = M.reject, all = M.all, race = M.race, any = M.any }
+
+-- ── methods ────────────────────────────────────────────────────────────────────────────────────────
+
+local function handler(index, name, fn)
+  return raise.check(index, name, "function", fn, true)
+end
+
+--- Calls `on_ok(values)` when the promise is fulfilled, `on_err(reason)` when it is rejected, each in a task. What they
+--- return, or raise, is what becomes of the new promise.
+--- ```lua
+--- local shout = promise.resolve("hi"):next(string.upper)
+--- print(shout:await()) --> HI
+--- ```
+---@param on_ok? function
+---@param on_err? function
+---@return promise promise
+function methods:next(on_ok, on_err)
+  local source = promises.check(1, "promise:next", self)
+  return promises.derive(source, handler(2, "promise:next", on_ok), handler(3, "promise:next", on_err))
+end
+
+--- The same as `promise:next`.
+---@param on_ok? function
+---@param on_err? function
+---@return promise promise
+function methods:andThen(on_ok, on_err)
+  return methods.next(self, on_ok, on_err)
+end
+
+--- Calls `on_err(reason)` when the promise is rejected; what it returns is taken instead.
+--- ```lua
+--- print(promise.reject("no"):catch(function(reason) return "caught " .. reason end):await()) --> caught no
+--- ```
+---@param on_err function
+---@return promise promise
+function methods:catch(on_err)
+  return methods.next(self, nil, on_err)
+end
+
+--- The same as `promise:catch`.
+---@param on_err function
+---@return promise promise
+function methods:onError(on_err)
+  return methods.next(self, nil, on_err)
+end
+
+--- Calls `fn()` when the promise is settled, and passes its outcome on; an error in `fn` takes its place.
+--- ```lua
+--- promise.resolve(1):finally(function() print("over") end):await() --> over
+--- ```
+---@param fn function
+---@return promise promise
+function methods:finally(fn)
+  local source = promises.check(1, "promise:finally", self)
+  raise.check(2, "promise:finally", "function", fn)
+  return promises.derive(source, function(...)
+    local values = pack(...)
+    fn()
+    return unpack(values, 1, values.n)
+  end, function(reason)
+    fn()
+    error(reason, 0)
+  end)
+end
+
+--- The same as `promise:finally`.
+---@param fn function
+---@return promise promise
+function methods:onFinally(fn)
+  return methods.finally(self, fn)
+end
+
+--- Waits until the promise is settled, while tasks go on. Returns its values, or `nil` and the reason it was rejected
+--- with; after `seconds` without an outcome, `nil` and an error with the code `timeout`.
+--- ```lua
+--- local value, err = promise.sleep(60):await(0.01)
+--- print(value, err.code) --> nil	timeout
+--- ```
+---@param seconds? number how long to wait at most
+---@return any values
+function methods:await(seconds)
+  local state = promises.check(1, "promise:await", self)
+  raise.check_number(2, "promise:await", seconds, 0, true)
+  if not promises.wait(state, seconds) then return nil, promises.late(seconds) end
+  if state.state == "rejected" then return nil, state.err end
+  return unpack(state.values, 1, state.values.n)
+end
+
+--- Gives the promise up: it is rejected with an error whose code is `cancelled`, the task that computes it is ended
+--- where it waits, and what it depends on too, unless something else waits for that.
+--- ```lua
+--- local job = async(function() async.sleep(60) end)
+--- print(job:cancel(), select(2, job:await()).code) --> true	cancelled
+--- ```
+---@param reason? string
+---@return boolean cancelled false if the promise was settled already
+function methods:cancel(reason)
+  local state = promises.check(1, "promise:cancel", self)
+  raise.check(2, "promise:cancel", "string", reason, true)
+  return promises.cancel(state, scheduler.cancellation(reason or "cancelled"))
+end
+
+return M

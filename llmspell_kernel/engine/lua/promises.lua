@@ -1,0 +1,326 @@
+-- What promises are made of; lib/promise.lua and lib/async.lua are what spells see of it.
+--
+-- The object that a spell holds is an empty table; its state is kept here, out of the spell's reach:
+--   state       pending, fulfilled or rejected
+--   values, err what it came to
+--   reactions   of a pending one: waiters to wake, and functions of the engine's own to call with the state
+--   task        that computes it;  sources: states whose outcome it takes
+--   handled     whether anybody ever wanted to know
+--   from        the cell, origin and task that made it, for an error that nobody looks at
+
+local scheduler = require("scheduler")
+local errorobject = require("errorobject")
+local raise = require("raise")
+local trace = require("trace")
+
+local P = {}
+
+local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
+local pack, unpack, remove = table.pack, table.unpack, table.remove
+
+local meta = { __name = "promise", __metatable = false }
+local states = setmetatable({}, { __mode = "k" }) -- promise → state
+local objects = setmetatable({}, { __mode = "kv" }) -- state → promise, while a spell holds it
+
+P.methods = {}
+
+--- The state of a promise, or nil for anything else.
+function P.state_of(value)
+  return states[value]
+end
+
+--- The state of the promise that is argument `index` of `name`; raises if it is none.
+function P.check(index, name, value)
+  local state = value ~= nil and states[value]
+  if not state then raise.bad_argument(index, name, "promise", value) end
+  return state
+end
+
+--- A pending promise and its state.
+function P.make()
+  local object, state = setmetatable({}, meta), { state = "pending" }
+  states[object] = state
+  objects[state] = object
+  return object, state
+end
+
+-- ── errors that nobody looks at ────────────────────────────────────────────────────────────────────
+
+local lost = {}
+
+-- Whether the one that could still look at the error is gone. `cell` is the cell whose main chunk runs, if one does.
+local function forsaken(state, cell)
+  if objects[state] == nil then return true end
+  local task = state.from.task
+  if task then return scheduler.tasks()[task.id] == nil end
+  return state.from.cell ~= cell
+end
+
+local function look(cell)
+  local still = {}
+  for index = 1, #lost do
+    local state = lost[index]
+    if state.handled then
+      state.described = nil
+    elseif forsaken(state, cell) then
+      scheduler.show_failure(state.task or state.from, state.described)
+    else
+      still[#still + 1] = state
+    end
+  end
+  lost = still
+  if #lost == 0 then scheduler.look = nil end
+end
+
+local function is_cancellation(err)
+  return errorobject.is(err) and err.code == "cancelled"
+end
+
+local function here()
+  local task = scheduler.current()
+  return { cell = scheduler.cell(), origin = trace.origin(task), task = task }
+end
+
+local function nobody_looked(state)
+  if is_cancellation(state.err) then return end
+  local task = state.task
+  state.from = state.from or (task and { cell = task.cell, origin = task.origin, task = task.creator }) or here()
+  state.described = scheduler.describe_failure(state.err, state.task and state.task.thread)
+  lost[#lost + 1] = state
+  scheduler.look = look
+end
+
+-- ── settling ───────────────────────────────────────────────────────────────────────────────────────
+
+local function react(state, reaction)
+  if type(reaction) == "table" then scheduler.wake(reaction) else reaction(state) end
+end
+
+local function conclude(state)
+  local reactions = state.reactions
+  state.reactions = nil
+  if reactions then
+    for index = 1, #reactions do react(state, reactions[index]) end
+  elseif state.state == "rejected" and not state.handled then
+    nobody_looked(state)
+  end
+end
+
+function P.fulfil(state, ...)
+  if state.state ~= "pending" then return end
+  state.values = pack(...)
+  state.state = "fulfilled"
+  conclude(state)
+end
+
+function P.reject(state, err)
+  if state.state ~= "pending" then return end
+  if err == nil then err = errorobject.new({ code = "rejected", message = "rejected without a reason" }) end
+  state.err = err
+  state.state = "rejected"
+  conclude(state)
+end
+
+--- Let `reaction` know when `state` is settled, which may be at once.
+function P.react(state, reaction)
+  state.handled = true
+  if state.state ~= "pending" then return react(state, reaction) end
+  local reactions = state.reactions
+  if not reactions then
+    reactions = {}
+    state.reactions = reactions
+  end
+  reactions[#reactions + 1] = reaction
+end
+
+-- Take the outcome of `source`.
+local function follow(state, source)
+  state.sources = { [source] = true }
+  local function take()
+    if source.state == "fulfilled" then
+      P.fulfil(state, unpack(source.values, 1, source.values.n))
+    else
+      P.reject(state, source.err)
+    end
+  end
+  state.sources[source] = take
+  P.react(source, take)
+end
+
+--- Fulfil with values, or follow the promise that the first of them is.
+function P.resolve(state, value, ...)
+  if state.state ~= "pending" then return end
+  local source = value ~= nil and states[value]
+  if not source then return P.fulfil(state, value, ...) end
+  if rawequal(source, state) then return P.reject(state, "a promise cannot be resolved with itself") end
+  follow(state, source)
+end
+
+--- Let `state` depend on `source`: `take(source)` is called when that is settled.
+function P.depend(state, source, take)
+  state.sources = state.sources or {}
+  state.sources[source] = take
+  P.react(source, take)
+end
+
+-- ── cancelling ─────────────────────────────────────────────────────────────────────────────────────
+
+-- `reaction` is no longer interested in `source`; returns whether nothing is.
+local function drop(source, reaction)
+  local reactions = source.reactions
+  if not reactions then return false end
+  for index = 1, #reactions do
+    if rawequal(reactions[index], reaction) then
+      remove(reactions, index)
+      break
+    end
+  end
+  return #reactions == 0
+end
+
+--- As `drop`; and when nothing is interested any more, what computes `source` is cancelled.
+function P.forget(source, reaction, err)
+  if drop(source, reaction) then P.cancel(source, err) end
+end
+
+--- Reject a pending promise and cancel what it depends on, unless something else waits for that too. Returns whether
+--- there was anything to cancel.
+function P.cancel(state, err)
+  if state.state ~= "pending" then return false end
+  local sources, task = state.sources, state.task
+  state.sources = nil
+  P.reject(state, err)
+  if task then scheduler.cancel(task, err) end
+  if sources then
+    for source, reaction in next, sources do P.forget(source, reaction, err) end
+  end
+  return true
+end
+
+-- ── waiting ────────────────────────────────────────────────────────────────────────────────────────
+
+local function withdraw(waiter)
+  P.forget(waiter.promise, waiter, scheduler.cancellation("what waited for this was cancelled"))
+end
+
+local function give_up(timer)
+  local waiter = timer.waiter
+  waiter.late = true
+  scheduler.wake(waiter)
+end
+
+--- The error of a wait that took too long.
+function P.late(seconds)
+  return errorobject.new({
+    code = "timeout",
+    message = "no result within " .. seconds .. (seconds == 1 and " second" or " seconds"),
+    retryable = true,
+  })
+end
+
+--- Wait until `state` is settled, at most `seconds` if given; returns whether it was in time.
+function P.wait(state, seconds)
+  state.handled = true
+  if state.state ~= "pending" then return true end
+  local waiter = { what = "a promise", promise = state, cancel = withdraw }
+  P.react(state, waiter)
+  local timer = seconds and scheduler.after(seconds, give_up)
+  if timer then timer.waiter = waiter end
+  scheduler.wait(waiter)
+  if timer then timer.done = true end
+  if waiter.late then drop(state, waiter) end
+  return not waiter.late
+end
+
+--- Wait for a promise; returns its values, or raises its error.
+function P.await(state, seconds)
+  if not P.wait(state, seconds) then error(P.late(seconds), 0) end
+  if state.state == "rejected" then error(state.err, 0) end
+  return unpack(state.values, 1, state.values.n)
+end
+
+-- ── computing ──────────────────────────────────────────────────────────────────────────────────────
+
+-- A task that was to settle `state` has failed.
+local function broke(task, err)
+  local state = task.computes
+  if state.state == "pending" then
+    P.reject(state, err)
+  elseif not rawequal(err, task.cancelled) and not is_cancellation(err) then
+    scheduler.on_failure(task, err)
+  end
+end
+
+local function computed(task, ok, ...)
+  if ok then P.resolve(task.computes, ...) else broke(task, (...)) end
+end
+
+--- A promise of what `body(...)` returns, run in a task of its own.
+function P.spawn(body, ...)
+  local object, state = P.make()
+  local task = scheduler.spawn(body, ...)
+  task.computes, task.on_end, task.creator = state, computed, scheduler.current()
+  state.task = task
+  return object, task
+end
+
+local function failed_only(task, ok, err)
+  if not ok then broke(task, err) end
+end
+
+--- A promise that `executor(resolve, reject)` settles; it runs at once, in a task of its own, until it first waits.
+function P.from_executor(executor)
+  local object, state = P.make()
+  local creator = scheduler.current()
+  scheduler.run_now(function(task)
+    task.computes, task.on_end, task.creator = state, failed_only, creator
+    state.task = task
+  end, executor, function(...) P.resolve(state, ...) end, function(err) P.reject(state, err) end)
+  return object
+end
+
+--- A promise of what `on_ok(values)` or `on_err(err)` makes of `source`'s outcome, which is passed on without one.
+function P.derive(source, on_ok, on_err)
+  local object, state = P.make()
+  local from = here()
+  state.from = from
+  local function run(fn, ...)
+    local task = scheduler.spawn_from(from, fn, ...)
+    task.computes, task.on_end, task.creator = state, computed, from.task
+    state.task = task
+  end
+  P.depend(state, source, function()
+    if source.state == "fulfilled" then
+      if on_ok then return run(on_ok, unpack(source.values, 1, source.values.n)) end
+      return P.fulfil(state, unpack(source.values, 1, source.values.n))
+    end
+    if on_err then return run(on_err, source.err) end
+    P.reject(state, source.err)
+  end)
+  return object
+end
+
+-- ── the object ─────────────────────────────────────────────────────────────────────────────────────
+
+function meta.__index(object, key)
+  local method = P.methods[key]
+  if method then return method end
+  local state = states[object]
+  if key == "state" then return state.state end
+  if key == "value" then return state.values and state.values[1] end
+  if key == "reason" then
+    state.handled = true
+    return state.err
+  end
+end
+
+function meta.__newindex()
+  raise.raise("a promise is read-only")
+end
+
+function meta.__tostring(object)
+  local state = states[object]
+  return "promise: " .. state.state .. (state.task and " (task " .. state.task.id .. ")" or "")
+end
+
+return P
