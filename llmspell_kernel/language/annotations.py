@@ -88,9 +88,9 @@ def _read_tag(doc: DocComment, tag: str, rest: str) -> None:
         case "param":
             name, _, rest = rest.partition(" ")
             type_, text = _split_type(rest)
-            optional = name.endswith("?") or type_.endswith("?")
+            optional = name.endswith("?")
             name = name.rstrip("?")
-            doc.parameters[name] = Option(name, type_.rstrip("?"), text, optional)
+            doc.parameters[name] = Option(name, type_, text, optional)
         case "return":
             type_, text = _split_type(rest)
             name, _, text = text.partition("#") if "#" in text else (text, "", "")

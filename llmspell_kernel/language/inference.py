@@ -115,7 +115,9 @@ class Inference:
                 return self.member(self.resolve(base, depth + 1), key, depth)
             case Index(base=base, key=Constant(kind="number", text=index)):
                 return self.element(
-                    self.resolve(base, depth + 1), depth, int(index) if index.isdecimal() else 1
+                    self.resolve(base, depth + 1),
+                    depth,
+                    int(index) if index.isdecimal() and len(index) < 10 else 1,
                 )
             case Call():
                 return self.call(node, 0, depth)

@@ -353,12 +353,13 @@ def foreign_syntax(subject: Subject) -> Iterator[Found]:
         return
     problem = subject.chunk.problems[0]
     text = subject.chunk.text
-    around = text[max(0, problem.start - 2) : problem.start + 2]
+    before = max(0, problem.start - 2)
     if problem.message.startswith("'=' assigns"):
         yield Found(problem.start, problem.end, "a condition compares with '=='; '=' assigns a value")
     for foreign, ours in FOREIGN_OPERATORS.items():
-        if foreign in around:
-            yield Found(problem.start, problem.end, f"Lua has no '{foreign}': write {ours}")
+        at = text.find(foreign, before, problem.start + 2)
+        if at >= 0:
+            yield Found(at, at + len(foreign), f"Lua has no '{foreign}': write {ours}")
             return
 
 
