@@ -186,7 +186,7 @@ class LLMSpellKernel(Kernel):
         if reply["status"] == "ok":
             expressions = cast("dict[str, str]", content.get("user_expressions") or {})
             reply["user_expressions"] = {key: await self._evaluate(text) for key, text in expressions.items()}
-            reply["payload"] = replies.payload(outcome)
+            reply["payload"] = replies.payload(outcome, code)
         if store:
             # once the reply is out
             asyncio.get_running_loop().call_soon(self.history.store, count, code, replies.plain_text(outcome))

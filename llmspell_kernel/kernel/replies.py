@@ -34,8 +34,10 @@ def internal_error(kind: str) -> dict[str, Any]:
     }
 
 
-def payload(outcome: Outcome) -> list[dict[str, Any]]:
-    """The payload of an execute_reply: help is shown in the front end's pager."""
+def payload(outcome: Outcome, code: str) -> list[dict[str, Any]]:
+    """The payload of an execute_reply: help for the front end's pager, ``exit`` for a console."""
+    if code.strip().rstrip("()") in ("exit", "quit") and outcome == Succeeded():
+        return [{"source": "ask_exit", "keepkernel": False}]
     if isinstance(outcome, Succeeded) and outcome.paged:
         return [{"source": "page", "data": outcome.bundle, "start": 0}]
     return []
