@@ -14,6 +14,10 @@ LOCAL = "local"
 """The provider name of the model that runs on this machine out of a file of ours."""
 
 
+INSTALL_LOCAL = "run `pip install 'llmspell-kernel[local]'` in the kernel's environment"
+"""What to do where the packages for models on this machine are missing."""
+
+
 class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A service or server with an OpenAI-compatible API."""
 

@@ -6,15 +6,31 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from llmspell_kernel.errors import NotFound
 from llmspell_kernel.llm.assets import MINILM
-from llmspell_kernel.llm.catalogue import LOCAL
+from llmspell_kernel.llm.catalogue import INSTALL_LOCAL, LOCAL
 from llmspell_kernel.llm.protocol import Embeddings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from llmspell_kernel.llm.minilm import MiniLM
     from llmspell_kernel.llm.weights import WeightStore
+
+
+def _load(folder: Path) -> MiniLM:
+    try:
+        module = import_module("llmspell_kernel.llm.minilm")
+    except ImportError as error:
+        raise NotFound(
+            f"offline embeddings need the package {error.name}, which is not installed",
+            code="not_installed",
+            provider=LOCAL,
+            suggestion=INSTALL_LOCAL,
+        ) from error
+    model: MiniLM = module.MiniLM(folder)
+    return model
 
 
 class OfflineEmbeddings:
@@ -41,9 +57,7 @@ class OfflineEmbeddings:
         async with self._lock:
             if self._model is None:
                 folder = self._store.embedding_folder()
-                module = await asyncio.to_thread(import_module, "llmspell_kernel.llm.minilm")
-                self._model = await asyncio.to_thread(module.MiniLM, folder)
-            assert self._model is not None
+                self._model = await asyncio.to_thread(_load, folder)
             vectors: list[tuple[float, ...]] = [()] * len(texts)
             tokens = 0
             batches = self._model.batches(texts)

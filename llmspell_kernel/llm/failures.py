@@ -49,8 +49,19 @@ class Place(msgspec.Struct, frozen=True):
         return self.info.shown
 
 
-def translate(error: Exception, place: Place) -> SpellError:
-    """Our error for whatever the libraries underneath raised; raise it `from` the original."""
+def translate(error: Exception, place: Place, key: str = "") -> SpellError:
+    """Our error for whatever the libraries underneath raised; raise it `from` the original.
+
+    Some servers repeat the key that they refuse; `key` is taken out of what they say.
+    """
+    ours = _translate(error, place)
+    if len(key) >= _SHORTEST_KEY and key in ours.message:
+        ours.message = ours.message.replace(key, "[key]")
+        ours.args = (ours.message,)
+    return ours
+
+
+def _translate(error: Exception, place: Place) -> SpellError:
     match error:
         case SpellError():
             return error
@@ -95,6 +106,7 @@ def unreadable(place: Place, detail: str) -> ProviderError:
     )
 
 
+_SHORTEST_KEY = 8
 _OUT_OF_CREDIT = ("insufficient_quota", "credit balance", "exceeded your current quota")
 _TOO_LONG = ("context length", "context_length", "context size", "too long")
 

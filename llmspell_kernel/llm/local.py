@@ -12,15 +12,16 @@ from llmspell_kernel.errors import NotFound
 from llmspell_kernel.llm.assets import MINILM, asset_called
 from llmspell_kernel.llm.catalogue import LOCAL, ProviderInfo
 from llmspell_kernel.llm.embeddings import OfflineEmbeddings
-from llmspell_kernel.llm.local_process import LocalProcess, ServerOptions
+from llmspell_kernel.llm.local_process import Address, LocalProcess, ServerOptions
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
 from llmspell_kernel.llm.progress import Tell, untold
 from llmspell_kernel.llm.protocol import Delta, Embeddings, ModelInfo, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
 
-    from llmspell_kernel.llm.weights import WeightStore
+    from llmspell_kernel.llm.weights import Weights, WeightStore
 
 MOST_TOKENS = 512
 """Of an answer whose request sets no limit: a model this small may not stop once it has begun to ramble."""
@@ -49,8 +50,7 @@ class LocalModel:
         self._options = options or ServerOptions()
         self._tell = tell
         self._embeddings = OfflineEmbeddings(store)
-        self._process: LocalProcess | None = None
-        self._client: OpenAICompatible | None = None
+        self._running: dict[Path, _Running] = {}
 
     @property
     def name(self) -> str:
@@ -67,9 +67,9 @@ class LocalModel:
             return None
 
     @property
-    def pid(self) -> int | None:
-        """The child's process id while it runs."""
-        return self._process.pid if self._process is not None else None
+    def pids(self) -> list[int]:
+        """The process ids of the children that are running."""
+        return [pid for running in self._running.values() if (pid := running.process.pid) is not None]
 
     async def complete(self, request: Request) -> Response:
         """Answer, whole."""
@@ -108,12 +108,10 @@ class LocalModel:
         )
 
     async def aclose(self) -> None:
-        """End the child process."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
-        if self._process is not None:
-            await self._process.aclose()
+        """End the child processes."""
+        running, self._running = list(self._running.values()), {}
+        for one in running:
+            await one.aclose()
 
     def _bounded(self, request: Request) -> Request:
         limit = request.max_tokens if request.max_tokens is not None else MOST_TOKENS
@@ -121,18 +119,42 @@ class LocalModel:
 
     @asynccontextmanager
     async def _asking(self, model: str) -> AsyncGenerator[OpenAICompatible]:
-        """The client of the running child, which is started, or exchanged for another model's, if need be."""
+        """The client of the model's child, which is started if need be; others that are idle make room."""
         weights = self._store.find(model)
-        if self._process is None or self._process.path != weights.path:
-            await self.aclose()
-            self._process = LocalProcess(
-                weights.name, weights.path, self._options, environ=self._environ, tell=self._tell
-            )
-        async with self._process.use() as address:
-            if self._client is None or self._client.info.base_url != address.url:
-                if self._client is not None:
-                    await self._client.aclose()
-                self._client = OpenAICompatible(
-                    ProviderInfo(name=LOCAL, title="the local model", base_url=address.url), address.key
-                )
-            yield self._client
+        if weights.path not in self._running:
+            for path, other in list(self._running.items()):
+                if not other.process.in_use:
+                    del self._running[path]
+                    await other.aclose()
+            self._running.setdefault(weights.path, _Running(self._process_for(weights)))
+        running = self._running[weights.path]
+        async with running.process.use() as address:
+            yield await running.client_at(address)
+
+    def _process_for(self, weights: Weights) -> LocalProcess:
+        return LocalProcess(weights.name, weights.path, self._options, environ=self._environ, tell=self._tell)
+
+
+class _Running:
+    """A model's child process, and the client that asks it."""
+
+    def __init__(self, process: LocalProcess) -> None:
+        self.process = process
+        self._client: OpenAICompatible | None = None
+
+    async def client_at(self, address: Address) -> OpenAICompatible:
+        """The client for the address, which changes with every start of the process."""
+        if self._client is None or self._client.info.base_url != address.url:
+            old = self._client
+            info = ProviderInfo(name=LOCAL, title="the local model", base_url=address.url)
+            # It may think for long; that it is still there is watched otherwise.
+            self._client = OpenAICompatible(info, address.key, patience=3600)
+            if old is not None:
+                await old.aclose()
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the connections and end the process."""
+        if self._client is not None:
+            await self._client.aclose()
+        await self.process.aclose()

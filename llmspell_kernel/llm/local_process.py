@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llmspell_kernel.errors import ProviderError
+from llmspell_kernel.errors import ConnectionFailed, ProviderError
 from llmspell_kernel.llm.assets import asset_called
+from llmspell_kernel.llm.catalogue import INSTALL_LOCAL
 from llmspell_kernel.llm.progress import Progress, Tell, untold
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class LocalProcess:
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody is asking right now."""
+        return self._users > 0
+
     @asynccontextmanager
     async def use(self) -> AsyncGenerator[Address]:
         """The running model's address, started if need be, and kept running while the block runs.
@@ -110,7 +116,7 @@ class LocalProcess:
             try:
                 yield address
             except Exception as error:
-                if process is not None and await _has_ended(process):
+                if process is not None and await _has_ended(process, error):
                     raise self._crashed(process) from error
                 raise
         finally:
@@ -231,7 +237,7 @@ class LocalProcess:
             code="local_model_failed",
             provider="local",
             suggestion=(
-                "run `pip install xllamacpp` in the kernel's environment"
+                INSTALL_LOCAL
                 if missing
                 else f"check that {self.path} is a GGUF file that fits in memory, or pull it again"
             ),
@@ -249,10 +255,11 @@ class LocalProcess:
         )
 
 
-async def _has_ended(process: asyncio.subprocess.Process) -> bool:
+async def _has_ended(process: asyncio.subprocess.Process, error: Exception) -> bool:
     """Whether the child is gone, or about to be: a cut connection can be seen before the end is."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 0.5)
+    if isinstance(error, ConnectionFailed) or getattr(error, "code", "") == "unreadable_answer":
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 0.5)
     return process.returncode is not None
 
 

@@ -24,8 +24,9 @@ from llmspell_kernel.llm.directory import Directory, Preferences
 from llmspell_kernel.llm.local import LocalModel
 from llmspell_kernel.llm.openai_compatible import OpenAICompatible
 from llmspell_kernel.llm.progress import Progress, Tell, untold
-from llmspell_kernel.llm.protocol import Finished
+from llmspell_kernel.llm.protocol import Finished, Usage
 from llmspell_kernel.llm.structured import Structured, structured
+from llmspell_kernel.llm.tokens import estimate_request, estimate_tokens
 from llmspell_kernel.llm.usage import Clock, Ledger, Meter, Terms
 from llmspell_kernel.llm.weights import WeightStore
 
@@ -169,6 +170,20 @@ class Models:
         usage = await self.meter.book(answer.provider, answer.model, answer.usage)
         self.ledger.add_embedding(answer.provider, answer.model, usage, time.monotonic() - began)
         return msgspec.structs.replace(answer, usage=usage)
+
+    def count_tokens(self, asked: str | Request) -> int:
+        """Tokens of a text, or of everything that a provider would read, estimated (see `tokens`)."""
+        return estimate_tokens(asked) if isinstance(asked, str) else estimate_request(asked)
+
+    async def cost_estimate(self, request: Request, *, provider: str = "") -> float | None:
+        """What a question may cost at most, in US dollars; None if no price is known.
+
+        Without `max_tokens` the answer is taken to be as long as the question, or 500 tokens.
+        """
+        choice = await self._chooser.choose(request.model, provider)
+        prompt = estimate_request(request)
+        usage = Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens or max(prompt, 500))
+        return await self.meter.price(choice.provider, choice.model, usage)
 
     async def list(self, provider: str = "") -> tuple[ModelInfo, ...]:
         """The models that `provider` offers; without one, those of every provider that answers right now."""

@@ -163,6 +163,11 @@ class Meter:
                 # Closed early, cut or cancelled: the provider charges for what it has written.
                 asked.reading.usage = self._priced(stopped(asked, seen), request.model).usage
 
+    async def price(self, provider: str, model: str, usage: Usage) -> float | None:
+        """What `usage` costs, in US dollars; None if no price is known."""
+        await self._load(provider)
+        return self._price(provider, model, usage)
+
     async def book(self, provider: str, model: str, usage: Usage) -> Usage:
         """The usage of any other call, priced and counted."""
         await self._load(provider)

@@ -48,6 +48,7 @@ class Wire:
 
     def __init__(self, info: ProviderInfo, api_key: str, patience: float) -> None:
         self._info = info
+        self._api_key = api_key
         local = urlsplit(info.base_url).hostname in _LOOPBACK
         # A proxy from the environment is for the outside world; it must not see what stays on this machine.
         self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(patience, connect=5), trust_env=not local)
@@ -77,7 +78,7 @@ class Wire:
         try:
             yield
         except Exception as error:
-            ours = translate(error, place)
+            ours = translate(error, place, self._api_key)
             if ours is error:
                 raise
             raise ours from error

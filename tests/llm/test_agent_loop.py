@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -340,8 +341,6 @@ async def test_the_whole_round_over_http(server: ScriptedServer, stream: bool) -
         search=False,
         providers={"mine": Configured(base_url=server.base_url)},
     )
-    from pathlib import Path
-
     models = Models(preferences, Path("/nonexistent"))
     request = Request(model="", messages=(Message(role="user", content="Weather?"),))
     result = await run_agent(models, request, [weather.tool()], stream=stream)

@@ -338,3 +338,13 @@ async def test_a_stream_ends_with_the_whole_answer(
     server.script(text("Hello ", "there"))
     assert isinstance(last, Finished)
     assert last.response == await provider.complete(ask())
+
+
+async def test_a_key_that_a_server_repeats_is_taken_out(server: ScriptedServer) -> None:
+    provider = OpenAICompatible(
+        ProviderInfo(name="x", title="X", base_url=server.base_url), "my-own-secret-key"
+    )
+    server.script(failure(401, "the key my-own-secret-key is wrong"))
+    error = await fails(provider, ask(), stream=False)
+    await provider.aclose()
+    assert error.message == str(error) == "X refused the key: the key [key] is wrong"

@@ -19,7 +19,7 @@ import pytest
 
 from llmspell_kernel.errors import NotFound, ProviderError
 from llmspell_kernel.llm.local import LocalModel
-from llmspell_kernel.llm.local_process import ServerOptions
+from llmspell_kernel.llm.local_process import LocalProcess, ServerOptions
 from llmspell_kernel.llm.protocol import Finished, Message, Request, TextDelta
 from llmspell_kernel.llm.weights import WeightStore
 
@@ -40,7 +40,7 @@ async def local(weights: WeightStore) -> AsyncIterator[LocalModel]:
     await model.aclose()
     await asyncio.sleep(0.01)
     assert not asyncio.all_tasks() - {asyncio.current_task()}
-    assert model.pid is None
+    assert model.pids == []
 
 
 def gone(pid: int, seconds: float = 3.0) -> bool:
@@ -56,7 +56,7 @@ def gone(pid: int, seconds: float = 3.0) -> bool:
 async def test_it_answers_streams_follows_a_schema_and_ends(local: LocalModel) -> None:
     told: list[Progress] = []
     local._tell = told.append
-    assert local.pid is None
+    assert local.pids == []
     answer = await local.complete(ask("Write one sentence about the sea.", max_tokens=40))
     assert (answer.provider, answer.model) == ("local", "SmolLM2-135M-Instruct")
     assert len(answer.content) > 10
@@ -65,8 +65,7 @@ async def test_it_answers_streams_follows_a_schema_and_ends(local: LocalModel) -
         "Starting the local model SmolLM2-135M-Instruct",
         "The local model SmolLM2-135M-Instruct is ready (N s)",
     ]
-    pid = local.pid
-    assert pid is not None
+    (pid,) = local.pids
     async with aclosing(local.stream(ask("Say hello.", max_tokens=8))) as deltas:
         *pieces, last = [delta async for delta in deltas]
     assert isinstance(last, Finished)
@@ -82,7 +81,7 @@ async def test_it_answers_streams_follows_a_schema_and_ends(local: LocalModel) -
     )
     assert set(person) == {"name", "born"}
     assert isinstance(person["born"], int)
-    assert local.pid == pid
+    assert local.pids == [pid]
     await local.aclose()
     assert gone(pid)
 
@@ -104,8 +103,7 @@ async def test_answers_are_written_side_by_side_and_cancelled_alone(local: Local
 async def test_a_crash_is_told_to_who_was_waiting_and_the_next_call_starts_anew(local: LocalModel) -> None:
     async def crash(deltas: Any) -> None:
         async for _ in deltas:
-            assert local.pid is not None
-            os.kill(local.pid, signal.SIGSEGV)
+            os.kill(local.pids[0], signal.SIGSEGV)
 
     with pytest.raises(ProviderError) as caught:
         async with aclosing(local.stream(ask("Tell me a long story.", max_tokens=500))) as deltas:
@@ -119,12 +117,11 @@ async def test_a_crash_is_told_to_who_was_waiting_and_the_next_call_starts_anew(
 async def test_it_ends_when_nobody_asks_for_a_while(weights: WeightStore) -> None:
     model = LocalModel(weights, environ={}, options=ServerOptions(idle=0.2))
     await model.complete(ask("Hi", max_tokens=1))
-    pid = model.pid
-    assert pid is not None
+    (pid,) = model.pids
     assert await asyncio.to_thread(gone, pid)
-    assert model.pid is None
+    assert model.pids == []
     await model.complete(ask("Hi", max_tokens=1))
-    assert model.pid not in (None, pid)
+    assert model.pids not in ([], [pid])
     await model.aclose()
 
 
@@ -139,7 +136,7 @@ from llmspell_kernel.llm.weights import WeightStore
 async def main():
     model = LocalModel(WeightStore(Path({str(weights.folder)!r})), environ={{}})
     await model.complete(Request(model="", messages=(Message(role="user", content="Hi"),), max_tokens=1))
-    print(model.pid, flush=True)
+    print(*model.pids, flush=True)
     await asyncio.sleep(60)
 
 asyncio.run(main())
@@ -155,8 +152,7 @@ asyncio.run(main())
 async def test_the_child_carries_no_keys_and_the_kernel_no_weights(weights: WeightStore) -> None:
     model = LocalModel(weights, environ={"OPENAI_API_KEY": "sk-secret", "PATH": os.environ["PATH"]})
     await model.complete(ask("Hi", max_tokens=1))
-    assert model.pid is not None
-    child = psutil.Process(model.pid)
+    child = psutil.Process(*model.pids)
     assert set(child.environ()) <= {"PATH", "LC_CTYPE"}
     assert "sk-secret" not in " ".join(child.cmdline())
     mapped = {Path(entry.path).suffix for entry in psutil.Process().memory_maps()}
@@ -172,7 +168,7 @@ async def test_a_broken_file_says_so(tmp_path: Path) -> None:
         await model.complete(ask())
     assert caught.value.code == "local_model_failed"
     assert str(broken) in (caught.value.suggestion or "")
-    assert model.pid is None
+    assert model.pids == []
     await model.aclose()
 
 
@@ -181,3 +177,37 @@ async def test_without_weights_it_says_how_to_get_them(tmp_path: Path) -> None:
     assert model.available() is None
     with pytest.raises(NotFound, match="not on this machine yet"):
         await model.complete(ask())
+
+
+async def test_another_model_is_asked_beside_the_first_and_idle_ones_make_room(
+    weights: WeightStore, tmp_path: Path
+) -> None:
+    store = WeightStore(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.gguf").symlink_to(weights.find().path)
+    model = LocalModel(store, environ={})
+
+    def named(name: str, tokens: int) -> Request:
+        return Request(model=name, messages=ask("Tell me a story.").messages, max_tokens=tokens)
+
+    slow = asyncio.create_task(model.complete(named("one", 150)))
+    await asyncio.sleep(0)
+    assert (await model.complete(named("two", 2))).model == "two"
+    assert len(model.pids) == 2
+    assert (await slow).model == "one"
+    (tmp_path / "three.gguf").symlink_to(weights.find().path)
+    await model.complete(named("three", 2))
+    assert len(model.pids) == 1
+    await model.aclose()
+
+
+async def test_a_missing_package_says_what_to_install(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    reply = json.dumps({"error": "ModuleNotFoundError: No module named 'xllamacpp'"})
+    python.write_text(f"#!{sys.executable}\nprint({reply!r})\n")
+    python.chmod(0o755)
+    process = LocalProcess("tiny", tmp_path / "tiny.gguf", ServerOptions(), environ={}, python=str(python))
+    with pytest.raises(ProviderError) as caught:
+        async with process.use():
+            pass
+    assert "llmspell-kernel[local]" in (caught.value.suggestion or "")

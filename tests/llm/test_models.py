@@ -284,6 +284,14 @@ async def test_the_price_list_is_real_and_offline() -> None:
     assert (await meter.book("openai", "no-such-model", Usage(prompt_tokens=1))).cost is None
 
 
+async def test_a_question_can_be_priced_before_it_is_asked() -> None:
+    models, provider = paid("x")
+    assert await models.cost_estimate(question("hi", max_tokens=500)) == pytest.approx(1.0, abs=0.02)
+    assert models.count_tokens("one two three") == 3
+    assert models.count_tokens(question("one two three")) == 7
+    assert provider.requests == []
+
+
 @pytest.mark.parametrize(
     ("words", "tokens"),
     [
