@@ -68,6 +68,13 @@ def preload_sources() -> None:
         lua_source(".".join(file.relative_to(LUA_FOLDER).with_suffix("").parts))
 
 
+_RESERVE = 32 << 20
+"""Bytes beyond the limit for the engine's own Lua, which must compile and report when cells have filled it."""
+
+_MARGIN = 4 << 20
+"""Bytes that a cell may use although those before it have filled the memory: it may be there to free some."""
+
+
 class LuaState:
     """One Lua 5.4 state with the engine's own modules loaded lazily by ``require``."""
 
@@ -78,6 +85,7 @@ class LuaState:
             host: the process around it.
             memory_limit: bytes that Lua may allocate; 0 is no limit.
         """
+        self._limit = memory_limit
         self._runtime: Any = lua54.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -98,7 +106,18 @@ class LuaState:
             host.write,
             host.stopping,
             host.now,
+            self._bound,
         )
+        self._bound(False)
+
+    def _bound(self, cell: bool) -> None:
+        """Say whether the cell's code runs now, which the limit is for, or the engine's own."""
+        if not self._limit:
+            return
+        most = self._limit + _RESERVE
+        if cell:
+            most = min(most - _RESERVE // 2, max(self._limit, self.memory_used + _MARGIN))
+        self._runtime.set_max_memory(most)
 
     def call(self, module: str, function: str, *arguments: Scalar) -> Any:
         """Call `function` of the engine's Lua module `module`; returns its scalar results."""

@@ -5,7 +5,7 @@
 -- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
 -- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
 
-local source_of, send, receive, shelter, write, stopping, now = ...
+local source_of, send, receive, shelter, write, stopping, now, bound = ...
 
 python = nil
 package.loaded.python = nil
@@ -21,6 +21,7 @@ loaded.host = {
   write = function(stream, cell, text) write(stream, cell, text) end,
   stopping = function() return stopping() end,
   now = function() return now() end,
+  bound = function(cell) bound(cell) end, -- whether a cell's code runs from here on, which the memory limit is for
 }
 
 internal_require = function(name)

@@ -95,11 +95,26 @@ end
 local function execute(name, code, mode)
   local fn, problem = cells:compile(code, name, mode)
   if not fn then return "failed", codec.encode(problem) end
+  host.bound(true)
   local ok, value = xpcall(run, handler, fn)
+  host.bound(false)
   if sandbox.exiting then return exited() end
   if ok then return "ok", value end
   return "failed", codec.encode(value)
 end
+
+-- Run something of the scheduler's, which resumes cells' tasks, inside the memory limit.
+local function bounded(fn)
+  return function(...)
+    host.bound(true)
+    local deadline = fn(...)
+    host.bound(false)
+    return deadline
+  end
+end
+
+M.event = bounded(scheduler.event)
+M.tick = bounded(scheduler.drain)
 
 local function concluded(deadline, status, value)
   return status, value, math.floor(collectgarbage("count") * 1024), deadline
@@ -114,17 +129,15 @@ function M.execute(id, name, code, mode)
     host.write(2, id, "note: " .. restored .. " is Lua's own again; a cell's changes to it end with the cell\n")
   end
   local status, value = execute(name, code, mode)
-  return concluded(scheduler.drain(10000), status, value)
+  return concluded(M.tick(10000), status, value)
 end
 
 -- What `execute` would have returned for the cell that was stopped; runs without hooks.
 function M.stopped()
+  host.bound(false)
   local told = stopped_at or { ename = "Interrupted", message = "stopped", frames = codec.array({}) }
   return concluded(scheduler.after_stop(), "stopped", codec.encode(told))
 end
-
-M.event = scheduler.event
-M.tick = scheduler.drain
 
 -- Ask a module of the engine itself; never runs user code.
 function M.query(module, name, arguments)
