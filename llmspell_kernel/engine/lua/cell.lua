@@ -10,7 +10,7 @@ local failure = require("failure")
 
 local getupvalue, setupvalue, upvaluejoin = debug.getupvalue, debug.setupvalue, debug.upvaluejoin
 local error, load, next, select, setmetatable = error, load, next, select, setmetatable
-local string_find, string_sub = string.find, string.sub
+local string_find, string_gsub, string_rep, string_sub = string.find, string.gsub, string.rep, string.sub
 local table_concat, table_sort, table_unpack = table.concat, table.sort, table.unpack
 
 local M = {}
@@ -112,7 +112,7 @@ local function keeping(declaration, keep, statements)
   return table_concat(calls)
 end
 
--- The cell's own text with what is added to it, from its first byte to its last token.
+-- The cell's own text with what is added to it, from its first byte to its last token, and what comes after that.
 local function rewritten(source, result, keep, keep_locals, statements)
   local pieces, at = {}, result.first
   local function insert(position, text) -- after `position`
@@ -127,12 +127,15 @@ local function rewritten(source, result, keep, keep_locals, statements)
   if values and not (values.hidden and values.call) then
     -- a call alone goes through KEEP so that it is no tail call: the cell stays in tracebacks
     local through = values.hidden or values.call
-    local opening = "return " .. keep .. "(" .. (values.hidden and HIDDEN or VALUES) .. ", "
-    insert(values.first - 1, through and opening or "return ")
+    local opening = " return " .. keep .. "(" .. (values.hidden and HIDDEN or VALUES) .. ", "
+    insert(values.first - 1, through and opening or " return ")
     if through then insert(values.last, ")") end
   end
-  insert(result.last, " ")
-  return table_concat(pieces), string_sub(source, at)
+  local rest = string_sub(source, at, result.last)
+  -- after a `return` Lua takes one semicolon at most; beyond the values are only semicolons and comments
+  if values and values.hidden and not values.call then rest = string_gsub(rest, ";", " ") end
+  pieces[#pieces + 1] = rest
+  return table_concat(pieces), string_sub(source, result.last + 1)
 end
 
 -- ── session locals ─────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +245,7 @@ function Cells:compile(source, chunkname, mode)
   local names, rest = mentioned(self, result.mentions)
   local before, calls = surroundings(self, names, keep)
   local text, after = rewritten(source, result, keep, self.keep_locals and mode ~= "expression", statements)
-  local code = table_concat({ before, text, string.rep("end ", #calls), after })
+  local code = table_concat({ before, text, string_rep(" end", #calls), after })
   local env = rest and environment_with(self.env, rest) or self.env
   local fn, message = load(code, "=" .. chunkname, "t", env)
   if not fn then return nil, failure.compile(message, chunkname, result) end

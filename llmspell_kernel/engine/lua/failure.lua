@@ -81,6 +81,11 @@ local function own_text(value)
   return ok and type(text) == "string" and text or nil
 end
 
+-- A preview without the places where functions are defined, which change when a cell is run again.
+local function stable(text)
+  return (string_gsub(text, "function <cell %d+:%d+>", "function"))
+end
+
 local function camel_case(code)
   return (string_gsub("_" .. code, "_(%w)", string_upper))
 end
@@ -101,7 +106,7 @@ local function describe_object(failure, value)
   if type(message) ~= "string" then message = nil end
   failure.ename = name_of(value, code, message)
   failure.object = readable(preview.text(value, OBJECT_BYTES), 2 * OBJECT_BYTES)
-  failure.message = readable(own_text(value) or message or "error object: " .. failure.object, MESSAGE_BYTES)
+  failure.message = readable(own_text(value) or message or "error object: " .. stable(failure.object), MESSAGE_BYTES)
   if type(code) == "string" or type(code) == "number" then failure.code = readable(tostring(code), NAME_BYTES) end
   if type(suggestion) == "string" then failure.suggestion = readable(suggestion, MESSAGE_BYTES) end
 end
@@ -288,7 +293,7 @@ local function describe(err, frames, omitted, after)
     describe_object(failure, err)
   elseif kind == "function" or kind == "thread" then
     failure.object = readable(preview.text(err, OBJECT_BYTES), 2 * OBJECT_BYTES)
-    failure.message = "error object: " .. failure.object
+    failure.message = "error object: " .. stable(failure.object)
   else
     failure.message = tostring(err)
   end

@@ -255,16 +255,19 @@ function body(opened)
   local outer_vararg, outer_loops = vararg, loops
   vararg, loops = false, 0
   if kind ~= ")" then
-    while kind == "name" do
-      advance()
-      if kind ~= "," then break end
-      advance()
-      if kind ~= "name" and kind ~= "..." then fail("<name> expected") end
-    end
-    if kind == "..." then
-      vararg = true
-      advance()
-    end
+    repeat
+      local more = false
+      if kind == "..." then
+        vararg = true
+        advance()
+      elseif kind == "name" then
+        advance()
+        more = kind == ","
+        if more then advance() end
+      else
+        fail("<name> expected")
+      end
+    until not more
   end
   expect(")")
   block()
