@@ -260,9 +260,8 @@ def test_constants_stay_constant(cell: Notebook) -> None:
 
 
 def test_a_variable_to_be_closed_ends_with_its_cell(cell: Notebook) -> None:
-    cell(
-        "log = {} local function closing(name) return setmetatable({}, { __close = function() log[#log + 1] = name end }) end"
-    )
+    cell("log = {} local meta = { __close = function(this) log[#log + 1] = this.name end }")
+    cell("local function closing(name) return setmetatable({ name = name }, meta) end")
     cell("local r = 'older'")
     assert cell("local r <close> = closing('r') local s = 1 #log") == "0"
     assert cell("#log, log[1], r, s") == '1 "r" "older" 1'
@@ -331,9 +330,8 @@ def test_two_hundred_locals_in_one_cell_and_in_one_statement(cell: Notebook) -> 
 def test_a_cell_can_mention_any_number_of_locals(cell: Notebook, count: int) -> None:
     for first in range(0, count, 150):
         names = [f"v{index}" for index in range(first, min(first + 150, count))]
-        cell(
-            f"local {','.join(names)} = {','.join(name[1:] for name in names)}\nfunction get{first}() return {names[-1]} end"
-        )
+        cell(f"local {','.join(names)} = {','.join(name[1:] for name in names)}")
+        cell(f"function get{first}() return {names[-1]} end")
     everything = "\n".join(f"v{index} = v{index} + 1" for index in range(count))
     last = (count - 1) // 150 * 150
     assert (
