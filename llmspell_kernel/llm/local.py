@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from llmspell_kernel.llm.assets import MINILM, asset_called
 from llmspell_kernel.llm.catalogue import LOCAL, ProviderInfo
 from llmspell_kernel.llm.embeddings import OfflineEmbeddings
 from llmspell_kernel.llm.local_process import Address, LocalProcess, ServerOptions
-from llmspell_kernel.llm.openai_compatible import OpenAICompatible
+from llmspell_kernel.llm.openai_compatible import OpenAICompatible, load_wire
 from llmspell_kernel.llm.progress import Tell, untold
 from llmspell_kernel.llm.protocol import Delta, Embeddings, ModelInfo, Request, Response
 
@@ -128,8 +129,15 @@ class LocalModel:
                     await other.aclose()
             self._running.setdefault(weights.path, _Running(self._process_for(weights)))
         running = self._running[weights.path]
-        async with running.process.use() as address:
-            yield await running.client_at(address)
+        # Both take a second or more at first, on different processors.
+        loading = asyncio.create_task(load_wire())
+        try:
+            async with running.process.use() as address:
+                await loading
+                yield await running.client_at(address)
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
 
     def _process_for(self, weights: Weights) -> LocalProcess:
         return LocalProcess(weights.name, weights.path, self._options, environ=self._environ, tell=self._tell)

@@ -22,7 +22,7 @@ from llmspell_kernel.llm.catalogue import KNOWN, LOCAL
 from llmspell_kernel.llm.choose import Choice, Chooser, Origin
 from llmspell_kernel.llm.directory import Directory, Preferences
 from llmspell_kernel.llm.local import LocalModel
-from llmspell_kernel.llm.openai_compatible import OpenAICompatible
+from llmspell_kernel.llm.openai_compatible import OpenAICompatible, load_wire
 from llmspell_kernel.llm.progress import Progress, Tell, untold
 from llmspell_kernel.llm.protocol import Finished, Usage
 from llmspell_kernel.llm.structured import Structured, structured
@@ -93,6 +93,10 @@ class Models:
         """
         self._interceptors.insert(0, interceptor)
         return lambda: self._interceptors.remove(interceptor)
+
+    async def warm(self) -> None:
+        """Load what the first question will need, before somebody waits for it."""
+        await load_wire()
 
     def use(self, provider: Provider, base_url: str) -> None:
         """Let `provider` answer for the configured provider of its name at that address."""

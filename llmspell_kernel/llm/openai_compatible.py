@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import aclosing
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -27,10 +28,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WIRE = "llmspell_kernel.llm.wire"
 ATTEMPTS = 3
 """How often a request is sent that fails for a reason which passes by itself."""
 LONGEST_WAIT = 60.0
 """Seconds; who is asked to wait longer hears about it instead."""
+
+
+async def load_wire() -> Any:
+    """The module that speaks to providers.
+
+    Its import runs for more than a second, in a thread, so that the kernel stays alive meanwhile. Who expects
+    to need it soon can call this before.
+    """
+    module = sys.modules.get(_WIRE)
+    # Listed is not yet loaded: another task's thread may be at it.
+    if not hasattr(module, "Wire"):
+        module = await asyncio.to_thread(import_module, _WIRE)
+    return module
 
 
 class OpenAICompatible:
@@ -127,8 +142,7 @@ class OpenAICompatible:
                 suggestion=f"set {info.key_variable} (get a key at {info.key_page}) and restart the kernel",
             )
         if self._wire is None:
-            # The import runs for more than a second; the kernel stays alive meanwhile.
-            module = await asyncio.to_thread(import_module, "llmspell_kernel.llm.wire")
+            module = await load_wire()
             if self._wire is None:
                 self._wire = module.Wire(info, self._api_key, self._patience)
         assert self._wire is not None

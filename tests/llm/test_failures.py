@@ -278,7 +278,7 @@ async def test_cancelling_leaves_neither_task_nor_socket(
     server: ScriptedServer, provider: OpenAICompatible, stream: bool
 ) -> None:
     server.script(text("never", hang_after=0))
-    task = asyncio.create_task(read(provider, ask()) if stream else provider.complete(ask()))  # type: ignore[arg-type]
+    task = asyncio.create_task(read(provider, ask()) if stream else provider.complete(ask()))
     assert await asyncio.to_thread(server.wait_for_chats)
     began = time.monotonic()
     task.cancel()

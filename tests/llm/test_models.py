@@ -181,7 +181,7 @@ def priced(_: str, model: str, usage: Usage) -> float | None:
 
 def paid(*answers: Any, budget: float | None = None, terms: str = "listed") -> tuple[Models, Any]:
     models, provider = scripted_models(*answers)
-    models.meter._terms = lambda _: terms  # type: ignore[assignment,return-value]
+    models.meter._terms = lambda _: terms
     models.meter._list_price = priced
     models.meter.budget = budget
     return models, provider

@@ -229,7 +229,7 @@ async def test_tools_reasoning_and_images_survive(path: Path) -> None:
     replayed = await read_all(again.stream(request))
     assert replayed[:-1] == live[:-1]
     assert any(isinstance(delta, ToolCallDelta) for delta in replayed)
-    assert replayed[-1].response.tool_calls == live[-1].response.tool_calls  # type: ignore[union-attr]
+    assert replayed[-1].response.tool_calls == live[-1].response.tool_calls
     assert "bytes: 400" in read(path)
     other = Request(
         model="",
@@ -316,7 +316,7 @@ def test_any_stream_comes_back_as_it_was(deltas: list[Delta]) -> None:
     content = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
     thought = "".join(delta.text for delta in deltas if isinstance(delta, ReasoningDelta))
     response = Response(content=content, model="m", provider="p", reasoning=thought)
-    full = [delta for delta in deltas if delta.text]  # type: ignore[union-attr]
+    full = [delta for delta in deltas if delta.text]
     *pieces, last = play(written([*full, Finished(response=response)]), stream=True)
     assert pieces == full
     assert isinstance(last, Finished)
