@@ -13,20 +13,30 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import lupa.lua54 as lua54
 import zmq
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 LUA_FIB = "local function fib(n) if n < 2 then return n end return fib(n-1) + fib(n-2) end "
 CPU: dict[str, str] = {
     "fib(27)": LUA_FIB + "fib(27)",
     "loop of 2e7 additions": "local s = 0 for i = 1, 20000000 do s = s + i end",
-    "sort 200,000 numbers": "local t = {} local x = 1 for i = 1, 200000 do x = x * 16807 % 2147483647 t[i] = x end table.sort(t)",
-    "build 300,000 strings": "local t = {} for i = 1, 300000 do t[#t+1] = string.format('%d:%s', i, 'x') end local s = table.concat(t)",
+    "sort 200,000 numbers": (
+        "local t = {} local x = 1 for i = 1, 200000 do x = x * 16807 % 2147483647 t[i] = x end table.sort(t)"
+    ),
+    "build 300,000 strings": (
+        "local t = {} for i = 1, 300000 do t[#t+1] = string.format('%d:%s', i, 'x') end "
+        "local s = table.concat(t)"
+    ),
     "2,000,000 math.floor": "local s = 0 for i = 1, 2000000 do s = s + math.floor(i / 3) end",
     "objects and methods": (
         "local P = {} P.__index = P function P.new(x) return setmetatable({x=x}, P) end "
@@ -95,7 +105,10 @@ def lua_kernel() -> Kernel:
 
 
 def python_kernel() -> Kernel:
-    return Kernel([sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"], "python")
+    return Kernel(
+        [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "python",
+    )
 
 
 def paired(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float, float]:
@@ -110,7 +123,10 @@ def paired(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) 
 
 def show(name: str, other: str, figures: tuple[float, float, float]) -> None:
     ours, theirs, ratio = figures
-    print(f"{name:<34} {ours * 1e3:>10.2f} ms  {other:<12} {theirs * 1e3:>10.2f} ms  ratio {ratio:>6.2f}", flush=True)
+    print(
+        f"{name:<34} {ours * 1e3:>10.2f} ms  {other:<12} {theirs * 1e3:>10.2f} ms  ratio {ratio:>6.2f}",
+        flush=True,
+    )
 
 
 def started(open_kernel: Callable[[], Kernel]) -> float:
@@ -130,24 +146,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    show("cold start to kernel_info_reply", "ipykernel", paired(rounds, lambda: started(lua_kernel), lambda: started(python_kernel)))
+    show(
+        "cold start to kernel_info_reply",
+        "ipykernel",
+        paired(rounds, lambda: started(lua_kernel), lambda: started(python_kernel)),
+    )
     lua, python = lua_kernel(), python_kernel()
     try:
         for _ in range(20):
             lua.run("1"), python.run("1")
-        show("trivial cell, paused between", "ipykernel", paired(100, lambda: pause() or lua.run("1 + 1"), lambda: pause() or python.run("1 + 1")))
-        show("trivial cell, back to back", "ipykernel", paired(rounds, lambda: burst(lua), lambda: burst(python)))
-        show("100,000 prints", "ipykernel", paired(
-            rounds,
-            lambda: lua.run("for i = 1, 100000 do print(i) end"),
-            lambda: python.run("for i in range(100000): print(i)"),
-        ))
-        show("10 MB string as result", "ipykernel", paired(
-            rounds, lambda: lua.run("('x'):rep(10000000)"), lambda: python.run("'x' * 10000000")
-        ))
+        show(
+            "trivial cell, paused between",
+            "ipykernel",
+            paired(100, lambda: pause() or lua.run("1 + 1"), lambda: pause() or python.run("1 + 1")),
+        )
+        show(
+            "trivial cell, back to back",
+            "ipykernel",
+            paired(rounds, lambda: burst(lua), lambda: burst(python)),
+        )
+        show(
+            "100,000 prints",
+            "ipykernel",
+            paired(
+                rounds,
+                lambda: lua.run("for i = 1, 100000 do print(i) end"),
+                lambda: python.run("for i in range(100000): print(i)"),
+            ),
+        )
+        show(
+            "10 MB string as result",
+            "ipykernel",
+            paired(rounds, lambda: lua.run("('x'):rep(10000000)"), lambda: python.run("'x' * 10000000")),
+        )
         for name, code in CPU.items():
             timed = f"local t0 = os.clock() do {code} end __seconds = os.clock() - t0"
-            show(name, "plain lupa", paired(rounds, lambda: in_cell(lua, timed), plain_lupa(code)))
+            show(name, "plain lupa", paired(rounds, partial(in_cell, lua, timed), plain_lupa(code)))
     finally:
         lua.close()
         python.close()

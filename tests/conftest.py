@@ -25,8 +25,13 @@ def require(part: str | None, advice: str) -> str:
 @pytest.fixture
 def chromium() -> str:
     """The path of a Chromium, without which a browser test cannot run."""
-    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-    return require(found, "no Chromium here: install it (on Debian: apt-get install chromium) to run the browser tests")
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
+        None,
+    )
+    return require(
+        found, "no Chromium here: install it (on Debian: apt-get install chromium) to run the browser tests"
+    )
 
 
 @pytest.fixture
@@ -41,6 +46,8 @@ def jupyter_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "XDG_DATA_HOME",
     ):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    KernelSpecManager().install_kernel_spec(str(ROOT / "kernelspec"), "llmspell-lua", prefix=str(tmp_path / "prefix"))
+    KernelSpecManager().install_kernel_spec(
+        str(ROOT / "kernelspec"), "llmspell-lua", prefix=str(tmp_path / "prefix")
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "prefix" / "share" / "jupyter"))
     return tmp_path

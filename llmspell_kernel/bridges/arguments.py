@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.engine.values import CallbackRef, HandleRef
 from llmspell_kernel.errors import BadArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from llmspell_kernel.bridges.declaration import Parameter
 
 _LUA_NAMES: dict[Any, str] = {
@@ -38,7 +39,9 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 def describe(annotation: Any) -> str:
     """Return the Lua types that `annotation` takes, such as ``string or table``."""
-    names = dict.fromkeys(_LUA_NAMES.get(base, "table") for base in _alternatives(annotation) if base is not type(None))
+    names = dict.fromkeys(
+        _LUA_NAMES.get(base, "table") for base in _alternatives(annotation) if base is not type(None)
+    )
     return " or ".join(names)
 
 
@@ -63,7 +66,7 @@ def _fits(value: Any, base: Any) -> bool:
     if base is int:
         return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if base is str:
-        return isinstance(value, str) or (isinstance(value, int | float))
+        return isinstance(value, (str, int | float))
     if base is bytes:
         return isinstance(value, bytes | str)
     if base is list:

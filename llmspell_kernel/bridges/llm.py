@@ -24,7 +24,9 @@ class LlmBridge(Bridge):
         self._host = host
 
     @export(returns="string | response", example='llm.chat("Say hello.")')
-    async def chat(self, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None) -> Any:
+    async def chat(
+        self, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None
+    ) -> Any:
         """Ask a model.
 
         A string is answered with a string; messages or an options table with a response table. With ``stream = true``
@@ -69,7 +71,9 @@ class LlmBridge(Bridge):
                     surface.stream("stdout", delta.text)
                 elif any(value is not None for value in await self._host.invoke(on_chunk.id, delta.text)):
                     break
-        return Response(content="".join(parts), model=request.model, provider=provider, finish_reason="stopped")
+        return Response(
+            content="".join(parts), model=request.model, provider=provider, finish_reason="stopped"
+        )
 
 
 def plain_response(response: Response) -> dict[str, Any]:

@@ -15,7 +15,19 @@ from llmspell_kernel.llm.protocol import Message, Request, Role
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 _NUMBERS = ("temperature", "max_tokens", "top_p", "seed", "timeout")
 _KNOWN = frozenset(
-    ("model", "provider", "system", "prompt", "messages", "stop", "schema", "stream", "on_chunk", "tools", *_NUMBERS)
+    (
+        "model",
+        "provider",
+        "system",
+        "prompt",
+        "messages",
+        "stop",
+        "schema",
+        "stream",
+        "on_chunk",
+        "tools",
+        *_NUMBERS,
+    )
 )
 _warned: set[tuple[str, str]] = set()
 
@@ -113,7 +125,7 @@ def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
     messages: list[Message] = []
     if system := _text(function, given, "system"):
         messages.append(Message(role="system", content=system))
-    listed = given.get("messages") or []
+    listed: object = given.get("messages") or []
     if not isinstance(listed, list):
         raise _wrong(function, "messages", "list of messages", listed)
     for index, item in enumerate(cast("list[Any]", listed), 1):
@@ -121,21 +133,25 @@ def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
     if prompt := _text(function, given, "prompt"):
         messages.append(Message(role="user", content=prompt))
     if not any(message.role != "system" for message in messages):
-        raise BadArgument(f"'{function}' has nothing to ask: give a prompt, or messages = {{ {{role=, content=}} }}")
+        raise BadArgument(
+            f"'{function}' has nothing to ask: give a prompt, or messages = {{ {{role=, content=}} }}"
+        )
     return tuple(messages)
 
 
 def _message(function: str, index: int, item: Any) -> Message:
     if isinstance(item, str):
         return Message(role="user", content=item)
-    role = item.get("role", "user") if isinstance(item, dict) else None
-    content = cast("dict[str, Any]", item).get("content") if isinstance(item, dict) else None
+    fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
+    role, content = fields.get("role", "user" if fields else None), fields.get("content")
     if role not in _ROLES:
         raise BadArgument(
             f"bad message #{index} to '{function}' (role must be one of {', '.join(_ROLES)}, got {role!r})"
         )
     if not isinstance(content, str):
-        raise BadArgument(f"bad message #{index} to '{function}' (content: string expected, got {lua_type(content)})")
+        raise BadArgument(
+            f"bad message #{index} to '{function}' (content: string expected, got {lua_type(content)})"
+        )
     return Message(role=role, content=content)
 
 
@@ -146,4 +162,6 @@ def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:
         _warned.add((function, str(key)))
         near = get_close_matches(str(key), _KNOWN, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        current_call.get().surface.stream("stderr", f"warning: '{function}' does not know the option '{key}'{hint}\n")
+        current_call.get().surface.stream(
+            "stderr", f"warning: '{function}' does not know the option '{key}'{hint}\n"
+        )

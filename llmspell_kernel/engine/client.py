@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -301,8 +301,8 @@ def _resolve_value(table: dict[int, asyncio.Future[Any]], key: int, ok: bool, ra
     if ok:
         future.set_result(value)
     else:
-        message = value.get("message", "") if isinstance(value, dict) else str(value)
-        future.set_exception(EngineError(str(message), details={"failure": value}))
+        told = cast("dict[str, Any]", value) if isinstance(value, dict) else {"message": value}
+        future.set_exception(EngineError(str(told.get("message", "")), details={"failure": told}))
 
 
 def _reap(endpoint: Endpoint) -> None:

@@ -14,10 +14,13 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from llmspell_kernel.engine import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 _MASK_COUNT = 1 << 3
 _COROUTINE_PERIOD = 1_000_000
@@ -49,7 +52,9 @@ class LuaHooks:
         self._main = main
         self.stopping = False
         self._look = _Hook(self._on_count)
-        self._sethook(coroutine_seed, ctypes.cast(self._look, ctypes.c_void_p), _MASK_COUNT, _COROUTINE_PERIOD)
+        self._sethook(
+            coroutine_seed, ctypes.cast(self._look, ctypes.c_void_p), _MASK_COUNT, _COROUTINE_PERIOD
+        )
 
     def _on_count(self, state: int, _activation: int) -> None:
         if self.stopping:

@@ -75,7 +75,7 @@ def launch(options: EngineOptions) -> Endpoint:
     become_subreaper()
     data, engine_data = socket.socketpair()
     control, engine_control = socket.socketpair()
-    told = {
+    told: dict[str, object] = {
         "path": _import_path(),
         "memory_limit": options.memory_limit,
         "confine": options.confine,

@@ -11,12 +11,15 @@ freshly forked copy (``SCM_RIGHTS``).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from llmspell_kernel.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_FRAME = 1 << 30
 """Bytes; a longer frame is a fault of the peer, never a value."""
@@ -44,13 +47,13 @@ class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
 # ── kernel process → engine ──────────────────────────────────────────────────────────────────────
 
 
-class Configure(Frame, tag="configure"):
+class Configure(Frame, frozen=True, tag="configure"):
     """The first frame: what the cells' environment holds. `options` is a map that ``engine.lua`` reads."""
 
     options: msgspec.Raw
 
 
-class Execute(Frame, tag="execute"):
+class Execute(Frame, frozen=True, tag="execute"):
     """Run a cell; answered by `Done`."""
 
     cell: int
@@ -61,7 +64,7 @@ class Execute(Frame, tag="execute"):
     """``cell``: session locals are kept; ``expression``: nothing is kept, values come back whole."""
 
 
-class Answer(Frame, tag="answer"):
+class Answer(Frame, frozen=True, tag="answer"):
     """A bridge call has ended: `value` is the list of its results, or one error map."""
 
     call: int
@@ -69,7 +72,7 @@ class Answer(Frame, tag="answer"):
     value: msgspec.Raw
 
 
-class Invoke(Frame, tag="invoke"):
+class Invoke(Frame, frozen=True, tag="invoke"):
     """Call a Lua function that Lua passed out; answered by `Returned`, or by nothing if `invocation` is 0."""
 
     invocation: int
@@ -77,13 +80,13 @@ class Invoke(Frame, tag="invoke"):
     arguments: msgspec.Raw
 
 
-class Forget(Frame, tag="forget"):
+class Forget(Frame, frozen=True, tag="forget"):
     """The kernel process no longer holds these callbacks."""
 
     callbacks: list[int]
 
 
-class Query(Frame, tag="query"):
+class Query(Frame, frozen=True, tag="query"):
     """Ask one of the engine's own Lua modules; answered by `Reply`. Never runs user code."""
 
     query: int
@@ -92,13 +95,13 @@ class Query(Frame, tag="query"):
     arguments: msgspec.Raw
 
 
-class Checkpoint(Frame, tag="checkpoint"):
+class Checkpoint(Frame, frozen=True, tag="checkpoint"):
     """Fork a sleeping copy; answered by a `CHECKPOINT` record on the control socket."""
 
     number: int
 
 
-class Wake(Frame, tag="wake"):
+class Wake(Frame, frozen=True, tag="wake"):
     """To a sleeping copy: you are the session now; answered by `Ready`."""
 
 
@@ -108,7 +111,7 @@ Inbound = Configure | Execute | Answer | Invoke | Forget | Query | Checkpoint | 
 # ── engine → kernel process ──────────────────────────────────────────────────────────────────────
 
 
-class Ready(Frame, tag="ready"):
+class Ready(Frame, frozen=True, tag="ready"):
     """The engine can take cells. `layers` tells how it is confined: ``name`` → ``status``."""
 
     pid: int
@@ -116,7 +119,7 @@ class Ready(Frame, tag="ready"):
     layers: dict[str, str]
 
 
-class Output(Frame, tag="output"):
+class Output(Frame, frozen=True, tag="output"):
     """Text that a cell wrote: `stream` 1 is stdout, 2 is stderr."""
 
     cell: int
@@ -124,7 +127,7 @@ class Output(Frame, tag="output"):
     data: bytes
 
 
-class Call(Frame, tag="call"):
+class Call(Frame, frozen=True, tag="call"):
     """Lua calls a bridge; answered by `Answer` unless `call` is 0."""
 
     call: int
@@ -134,13 +137,13 @@ class Call(Frame, tag="call"):
     arguments: msgspec.Raw
 
 
-class Cancel(Frame, tag="cancel"):
+class Cancel(Frame, frozen=True, tag="cancel"):
     """Nobody in Lua waits for this call any more."""
 
     call: int
 
 
-class Returned(Frame, tag="returned"):
+class Returned(Frame, frozen=True, tag="returned"):
     """An `Invoke` has ended: the list of results, or one failure map."""
 
     invocation: int
@@ -148,7 +151,7 @@ class Returned(Frame, tag="returned"):
     value: msgspec.Raw
 
 
-class Reply(Frame, tag="reply"):
+class Reply(Frame, frozen=True, tag="reply"):
     """Answer to `Query`: a value, or a message if not `ok`."""
 
     query: int
@@ -156,13 +159,13 @@ class Reply(Frame, tag="reply"):
     value: msgspec.Raw
 
 
-class Release(Frame, tag="release"):
+class Release(Frame, frozen=True, tag="release"):
     """Lua has collected these bridge handles."""
 
     handles: list[int]
 
 
-class Done(Frame, tag="done"):
+class Done(Frame, frozen=True, tag="done"):
     """A cell has ended.
 
     `status` is ``ok`` (`value`: list of snapshots), ``failed`` (`value`: a failure map) or ``stopped``

@@ -13,9 +13,8 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import lupa.lua54 as lua54
 import msgspec
@@ -23,6 +22,9 @@ import msgspec
 from llmspell_kernel.engine import checkpoint, confine, wire
 from llmspell_kernel.engine.interrupt import LuaHooks, Watchdog
 from llmspell_kernel.engine.state import LuaState, Scalar, preload_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _RECEIVE_BYTES = 1 << 18
 _OUTPUT_PENDING_MAX = 1 << 18
@@ -43,13 +45,23 @@ def _raw(value: Scalar) -> msgspec.Raw:
     return msgspec.Raw(value)
 
 
+def _call(call: int, cell: int, module: bytes, function: bytes, arguments: bytes) -> wire.Frame:
+    return wire.Call(call, cell, _text(module), _text(function), _raw(arguments))
+
+
+def _returned(invocation: int, ok: bool, value: bytes) -> wire.Frame:
+    return wire.Returned(invocation, ok, _raw(value))
+
+
+def _release(*handles: int) -> wire.Frame:
+    return wire.Release(list(handles))
+
+
 _OUTGOING: dict[bytes, Callable[..., wire.Frame]] = {
-    b"call": lambda call, cell, module, function, arguments: wire.Call(
-        call, cell, _text(module), _text(function), _raw(arguments)
-    ),
+    b"call": _call,
     b"cancel": wire.Cancel,
-    b"returned": lambda invocation, ok, value: wire.Returned(invocation, ok, _raw(value)),
-    b"release": lambda *handles: wire.Release(list(handles)),
+    b"returned": _returned,
+    b"release": _release,
 }
 
 

@@ -1,0 +1,1 @@
+"""Jupyter, and nothing but Jupyter: requests, replies, iopub, history, magics."""

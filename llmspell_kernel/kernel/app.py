@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import zmq
-from ipykernel.control import ControlThread
-from ipykernel.kernelapp import IPKernelApp
-from traitlets import Type, default
+from traitlets import Type
 
+from llmspell_kernel.kernel.foundation import BaseApp
 from llmspell_kernel.kernel.iopub import LoopIOPub
 from llmspell_kernel.kernel.kernel import LLMSpellKernel
-from llmspell_kernel.kernel.launch import EarlyEngine
+
+if TYPE_CHECKING:
+    from llmspell_kernel.kernel.launch import EarlyEngine
 
 
-class LLMSpellApp(IPKernelApp):
+class LLMSpellApp(BaseApp):
     """Sockets, heartbeat and loops are ipykernel's; Python's shell, debugger and output capture are left out."""
 
     name = "llmspell-kernel"
     kernel_class = Type(LLMSpellKernel, klass="ipykernel.kernelbase.Kernel")
     engine: ClassVar[EarlyEngine | None] = None
 
-    @default("exec_files")
-    def _no_startup_files(self) -> list[str]:
-        return []
-
-    def init_control(self, context: Any) -> None:
+    def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Bind the control channel; there is no shell thread, for the kernel never blocks its loop."""
         super().init_control(context)
-        assert isinstance(self.control_thread, ControlThread)
         self.shell_channel_thread = None
 
-    def init_iopub(self, context: Any) -> None:
+    def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Bind iopub; it is served by the kernel's own loop."""
         socket = context.socket(zmq.XPUB)
         socket.linger = 1000

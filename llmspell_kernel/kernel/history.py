@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Row: TypeAlias = tuple[int, int, Any]
 """Session number, cell number, and the input or (input, output)."""
@@ -16,6 +18,7 @@ CREATE TABLE IF NOT EXISTS cells (
     session INTEGER NOT NULL, line INTEGER NOT NULL, source TEXT NOT NULL, output TEXT, PRIMARY KEY (session, line)
 );
 """
+_SELECT = "SELECT session, line, source, output FROM cells "
 
 
 class History:
@@ -87,7 +90,10 @@ class History:
             case "range":
                 number = session if session > 0 else self._session + session
                 rows = self._select(
-                    "WHERE session = ? AND line >= ? AND line < ? ORDER BY line", number, start, stop or 1 << 62
+                    "WHERE session = ? AND line >= ? AND line < ? ORDER BY line",
+                    number,
+                    start,
+                    stop or 1 << 62,
                 )
             case "search":
                 where = "WHERE source GLOB ?"
@@ -105,8 +111,7 @@ class History:
     def _select(self, condition: str, *values: Any) -> list[Any]:
         try:
             with self._lock:
-                query = f"SELECT session, line, source, output FROM cells {condition}"
-                return self._database.execute(query, values).fetchall()
+                return self._database.execute(_SELECT + condition, values).fetchall()
         except sqlite3.Error:
             return []
 

@@ -7,12 +7,14 @@ a thread costs a struggle for the GIL: without it a trivial cell's round trip is
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import zmq
-from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
+
+if TYPE_CHECKING:
+    from llmspell_kernel.kernel.foundation import Loop, Signer
 
 _SUBSCRIBED = 1
 
@@ -20,16 +22,16 @@ _SUBSCRIBED = 1
 class LoopIOPub:
     """What `Session.send` takes as iopub: sends at once on its own thread, through the loop from others."""
 
-    def __init__(self, socket: zmq.Socket[bytes], session: Session) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], session: Signer) -> None:
         """Take over a bound XPUB `socket`; belongs to the calling thread."""
         self._socket = socket
         self._session = session
         self._home = threading.get_ident()
-        self._loop: IOLoop | None = None
+        self._loop: Loop | None = None
 
     def attach(self) -> None:
         """Welcome subscribers from now on (JEP 65); called when the loop is there."""
-        self._loop = IOLoop.current()
+        self._loop = cast("Loop", IOLoop.current())
         self._stream = ZMQStream(self._socket)
         self._stream.on_recv(self._welcome)
 
@@ -45,7 +47,7 @@ class LoopIOPub:
             return
         self._socket.send_multipart(parts, **options)
         # a send may swallow the wake-up of a subscription that came with it
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while self._socket.poll(0, zmq.POLLIN):
             self._welcome(self._socket.recv_multipart())
 
     def _welcome(self, frames: list[bytes]) -> None:

@@ -8,17 +8,16 @@ import json
 import signal
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from concurrent.futures import Future
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import zmq
-from ipykernel.kernelbase import Kernel
 from jupyter_client.session import DELIM
 
 from llmspell_kernel import __version__
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel import replies
+from llmspell_kernel.kernel.foundation import BaseKernel, Message
 from llmspell_kernel.kernel.history import History
 from llmspell_kernel.kernel.launch import EarlyEngine, early_engine
 from llmspell_kernel.kernel.magics import Magics
@@ -26,11 +25,13 @@ from llmspell_kernel.kernel.surface import STDIN_POLL_SECONDS, IOPubSurface, Sil
 from llmspell_kernel.session.outcome import Outcome, Succeeded
 from llmspell_kernel.session.session import Session
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 Handler = Callable[[Any, list[bytes], Message], Awaitable[None]]
 
 
-class LLMSpellKernel(Kernel):
+class LLMSpellKernel(BaseKernel):
     """One notebook's kernel.
 
     Its event loop never blocks: a cell runs in the engine process, so that everything but the next cell is answered
@@ -116,7 +117,7 @@ class LLMSpellKernel(Kernel):
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the engine, its checkpoints and what the bridges hold. Called on the control thread."""
         closing: Future[None] = asyncio.run_coroutine_threadsafe(
-            self.spell_session.close(), cast("asyncio.AbstractEventLoop", self.io_loop.asyncio_loop)
+            self.spell_session.close(), self.io_loop.asyncio_loop
         )
         with contextlib.suppress(Exception):
             await asyncio.wait_for(asyncio.wrap_future(closing), 5)
@@ -153,7 +154,9 @@ class LLMSpellKernel(Kernel):
         except (ValueError, LookupError, TypeError):
             return ""
 
-    async def _guarded(self, kind: str, handler: Handler, stream: Any, ident: list[bytes], parent: Message) -> None:
+    async def _guarded(
+        self, kind: str, handler: Handler, stream: Any, ident: list[bytes], parent: Message
+    ) -> None:
         """Answer a request whose handler failed, so that no client waits for ever."""
         try:
             await handler(stream, ident, parent)
@@ -204,7 +207,12 @@ class LLMSpellKernel(Kernel):
             return replies.failed(error)
 
     def _conclude(
-        self, outcome: Outcome, surface: IOPubSurface | SilentSurface, parent: Message, count: int, silent: bool
+        self,
+        outcome: Outcome,
+        surface: IOPubSurface | SilentSurface,
+        parent: Message,
+        count: int,
+        silent: bool,
     ) -> dict[str, Any]:
         """Broadcast how the cell ended; returns its reply."""
         surface.flush()
@@ -245,8 +253,7 @@ class LLMSpellKernel(Kernel):
         return IOPubSurface(partial(self._publish, parent), ask)
 
     def _publish(self, parent: Message, kind: str, content: dict[str, Any]) -> None:
-        if self.session is not None:
-            self.session.send(self.iopub_socket, kind, content, parent=parent, ident=self._topic(kind))
+        self.session.send(self.iopub_socket, kind, content, parent, ident=self._topic(kind))
 
     async def _ask(self, ident: list[bytes], parent: Message, prompt: str, password: bool) -> str:
         with contextlib.suppress(zmq.Again):
@@ -255,7 +262,9 @@ class LLMSpellKernel(Kernel):
         self.session.send(
             self.stdin_socket, "input_request", {"prompt": prompt, "password": password}, parent, ident=ident
         )
-        while not self.stdin_socket.poll(0):
+        while True:
+            if self.stdin_socket.poll(0):
+                break
             await asyncio.sleep(STDIN_POLL_SECONDS)
         _, reply = self.session.recv(self.stdin_socket)
         return cast("str", reply["content"]["value"]) if reply else ""
@@ -287,6 +296,8 @@ class LLMSpellKernel(Kernel):
             return {"status": "complete"}
         return replies.completeness(self.spell_session.is_complete(code))
 
-    async def do_history(self, hist_access_type: str, output: bool, raw: bool, **wanted: Any) -> dict[str, Any]:
+    async def do_history(
+        self, hist_access_type: str, output: bool, raw: bool, **wanted: Any
+    ) -> dict[str, Any]:
         """Look up earlier cells (messaging specification, "History")."""
         return {"status": "ok", "history": self.history.find(hist_access_type, output, **wanted)}

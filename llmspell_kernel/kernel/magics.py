@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
-from llmspell_kernel.session.outcome import Outcome, Succeeded
+from llmspell_kernel.session.outcome import Failed, Outcome, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Surface
@@ -75,7 +75,7 @@ class Magics:
         """Run a cell that `concerns` us: its magics one by one, then the Lua below them."""
         text = code.strip()
         if text.startswith("?") or _is_question(text):
-            return await self._question(text, surface)
+            return await self.question(text, surface)
         if text.startswith("%%"):
             head, _, body = text.partition("\n")
             return await self._dispatch(head[2:], body, surface, chunk)
@@ -101,7 +101,8 @@ class Magics:
             raise SpellError(f"there is no magic %{name}: {hint}", code="unknown_magic")
         return await entry.run(self, Call(name, argument.strip(), body, surface, chunk))
 
-    async def _question(self, text: str, surface: Surface) -> Outcome:
+    async def question(self, text: str, surface: Surface) -> Outcome:
+        """Explain the name that ``name?`` or ``%help name`` asks about."""
         detail = 1 if "??" in text else 0
         name = text.strip("? \t\n")
         bundle = await self.session.inspect(name, len(name), detail)
@@ -122,7 +123,7 @@ def _shown(text: str) -> Succeeded:
 async def _help(magics: Magics, call: Call) -> Outcome:
     entry = TABLE.get(call.argument.lstrip("%"))
     if call.argument and entry is None:
-        return await magics._question(call.argument, call.surface)
+        return await magics.question(call.argument, call.surface)
     shown = [entry] if entry is not None else list(TABLE.values())
     width = max(len(one.usage) for one in shown)
     return _shown("\n".join(f"{one.usage:<{width}}  {one.doc}" for one in shown))
@@ -151,46 +152,55 @@ async def _whos(magics: Magics, call: Call) -> Outcome:
     variables = await magics.session.variables()
     if not variables:
         return _shown("no variables yet")
-    rows = [("name", "type", "size", "value"), *((v.name, v.type, '' if v.size is None else str(v.size), v.preview) for v in variables)]
+    rows = [
+        ("name", "type", "size", "value"),
+        *((v.name, v.type, "" if v.size is None else str(v.size), v.preview) for v in variables),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return _shown(
-        "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows)
+        "\n".join(
+            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
+            for row in rows
+        )
     )
 
 
 @magic("%time code", "run code once and say how long it took; %%time times the whole cell")
 async def _time(magics: Magics, call: Call) -> Outcome:
     started = time.perf_counter()
-    outcome = await magics.session.execute(call.body if call.body is not None else call.argument, call.surface, call.chunk)
+    outcome = await magics.session.execute(
+        call.body if call.body is not None else call.argument, call.surface, call.chunk
+    )
     call.surface.stream("stdout", f"wall time: {_duration(time.perf_counter() - started)}\n")
     return outcome
+
+
+_TIMED_SECONDS = 0.8
 
 
 @magic("%timeit code", "run code many times and say how long one run takes")
 async def _timeit(magics: Magics, call: Call) -> Outcome:
     code = (call.body if call.body is not None else call.argument).strip()
+    outcome, form = await _timed(magics, call, f"return {code}", 1), "return {}"
+    if isinstance(outcome, Failed) and outcome.problem.ename == "LuaSyntaxError":
+        outcome, form = await _timed(magics, call, code, 1), "{}"
     loops, best, total = 1, float("inf"), 0.0
-    form = "return {code}"
-    while True:
-        outcome = await _timed(magics, call, form.format(code=code), loops)
-        if not isinstance(outcome, float):
-            if form != "{code}" and getattr(getattr(outcome, "problem", None), "ename", "") == "LuaSyntaxError":
-                form = "{code}"
-                continue
-            return outcome
-        total += outcome
-        if outcome >= 0.1:
-            best = min(best, outcome / loops)
-        if total >= 0.8:
-            break
-        if outcome < 0.1:
-            loops *= 10
-    best = min(best, outcome / loops)
-    call.surface.stream("stdout", f"{_duration(best)} per run (best of several times {loops:,} runs)\n")
-    return Succeeded()
+    while isinstance(outcome, float):
+        best, total = min(best, outcome / loops), total + outcome
+        if total >= _TIMED_SECONDS:
+            call.surface.stream(
+                "stdout", f"{_duration(best)} per run (best of several times {loops:,} runs)\n"
+            )
+            return Succeeded()
+        if outcome < _TIMED_SECONDS / 8:
+            loops, best = loops * 10, float("inf")
+        outcome = await _timed(magics, call, form.format(code), loops)
+    assert not isinstance(outcome, int | float)
+    return outcome
 
 
 async def _timed(magics: Magics, call: Call, body: str, loops: int) -> float | Outcome:
+    """Run `body` so many times; returns the CPU seconds that all runs took, or how it failed."""
     code = (
         f"local function timed() {body}\nend local begun = os.clock() "
         f"for _ = 1, {loops} do timed() end return string.format('%.9f', os.clock() - begun)"
@@ -212,7 +222,9 @@ def _duration(seconds: float) -> str:
 async def _config(magics: Magics, call: Call) -> Outcome:
     rows = [row for row in magics.session.settings.explain() if call.argument in row[0]]
     if not rows:
-        raise SpellError(f"there is no setting '{call.argument}'; %config lists them all", code="unknown_setting")
+        raise SpellError(
+            f"there is no setting '{call.argument}'; %config lists them all", code="unknown_setting"
+        )
     widths = [max(len(str(row[column])) for row in rows) for column in range(2)]
     return _shown("\n".join(f"{row[0]:<{widths[0]}}  {row[1]!s:<{widths[1]}}  {row[2]}" for row in rows))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.errors import SpellError
-from llmspell_kernel.language.candidates import Completions
 from llmspell_kernel.language.completeness import Complete, Completeness, Incomplete, Invalid
 from llmspell_kernel.session.outcome import Failed, Outcome, Problem, Succeeded
+
+if TYPE_CHECKING:
+    from llmspell_kernel.errors import SpellError
+    from llmspell_kernel.language.candidates import Completions
 
 
 def problem_content(problem: Problem) -> dict[str, Any]:

@@ -51,7 +51,9 @@ class IOPubSurface:
             text, self._text = "".join(self._text), []
             self._send("stream", {"name": self._name, "text": text})
 
-    def display(self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool) -> None:
+    def display(
+        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
+    ) -> None:
         """Show a MIME bundle, or update the one shown under `display_id`."""
         self.flush()
         transient = {"display_id": display_id} if display_id else {}
@@ -68,7 +70,7 @@ class IOPubSurface:
         self.flush()
         if self._ask is None:
             raise SpellError(
-                "this front end does not take input here; give the value in the code, or run the notebook interactively",
+                "this front end does not take input here; give the value in the code, or run it interactively",
                 code="no_input",
             )
         return await self._ask(prompt, password)
@@ -80,7 +82,9 @@ class SilentSurface:
     def stream(self, name: str, text: str) -> None:
         """Drop the text."""
 
-    def display(self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool) -> None:
+    def display(
+        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
+    ) -> None:
         """Drop the display."""
 
     def clear(self, wait: bool) -> None:

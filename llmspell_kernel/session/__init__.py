@@ -1,0 +1,1 @@
+"""One notebook's life, without Jupyter and without lupa."""

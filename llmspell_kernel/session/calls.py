@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import CallContext, Registry, Surface, current_call
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.errors import SpellError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class BridgeCalls:
@@ -18,7 +20,9 @@ class BridgeCalls:
     under way when it was taken, so it is told again what became of them.
     """
 
-    def __init__(self, registry: Registry, surface_of: Callable[[int], Surface], send: Callable[[wire.Frame], None]):
+    def __init__(
+        self, registry: Registry, surface_of: Callable[[int], Surface], send: Callable[[wire.Frame], None]
+    ):
         self._registry = registry
         self._surface_of = surface_of
         self._send = send

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
-from llmspell_kernel.engine.client import EngineClient
-from llmspell_kernel.engine.process import Endpoint
 from llmspell_kernel.errors import EngineError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from llmspell_kernel.engine.client import EngineClient
+    from llmspell_kernel.engine.process import Endpoint
 
 
 class Checkpoints:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.llm.models import Models
     from llmspell_kernel.llm.progress import Progress
 
+
 class _Variables(Mapping[str, str]):
     """Variables and secrets by name, as provider code looks them up; never listed."""
 
@@ -57,7 +58,9 @@ def open_models(settings: Settings) -> Models:
         timeout=model.timeout,
         providers={
             name: Configured(
-                base_url=provider.base_url or "", key_variable=provider.api_key_env or "", model=provider.model or ""
+                base_url=provider.base_url or "",
+                key_variable=provider.api_key_env or "",
+                model=provider.model or "",
             )
             for name, provider in settings.providers.items()
         },

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAMES = {1: "stdout", 2: "stderr"}
 

@@ -43,7 +43,9 @@ def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: M
 
 def rolled_back(error: EngineDied, reason: StopReason | None, settings: Settings) -> Problem:
     """A cell whose engine had to be killed, or died: the session is as before it."""
-    return _engine_told(error, reason, settings, "the session is as it was before this cell: every variable is kept")
+    return _engine_told(
+        error, reason, settings, "the session is as it was before this cell: every variable is kept"
+    )
 
 
 def lost(error: EngineDied, reason: StopReason | None, settings: Settings) -> Problem:
@@ -56,11 +58,16 @@ def lost(error: EngineDied, reason: StopReason | None, settings: Settings) -> Pr
     )
 
 
-def _engine_told(error: EngineDied, reason: StopReason | None, settings: Settings, consequence: str) -> Problem:
+def _engine_told(
+    error: EngineDied, reason: StopReason | None, settings: Settings, consequence: str
+) -> Problem:
     if reason is None:
         ename, message, advice = "EngineDied", error.message, ""
     else:
         ename, message, advice = _why(reason, settings)
         message += "; the cell did not stop by itself and was killed"
-    lines = [f"\x1b[31m{ename}\x1b[0m: {message}", f"{consequence}; what it printed or did outside stays done"]
+    lines = [
+        f"\x1b[31m{ename}\x1b[0m: {message}",
+        f"{consequence}; what it printed or did outside stays done",
+    ]
     return Problem(ename, message, [*lines, advice] if advice else lines)

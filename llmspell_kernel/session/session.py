@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
-from llmspell_kernel.config import Settings
 from llmspell_kernel.display.bundle import render_result, snapshots_of
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
-from llmspell_kernel.engine.process import Endpoint
 from llmspell_kernel.errors import EngineDied, EngineError
-from llmspell_kernel.language.candidates import Completions
 from llmspell_kernel.language.completeness import Completeness, check
 from llmspell_kernel.language.intelligence import Intelligence
 from llmspell_kernel.language.live import IdKind, KnownId, Variable
@@ -29,6 +25,11 @@ from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, Rolled
 from llmspell_kernel.session.output import CellOutput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmspell_kernel.config import Settings
+    from llmspell_kernel.engine.process import Endpoint
+    from llmspell_kernel.language.candidates import Completions
     from llmspell_kernel.llm.models import Models
 
 _OUTPUTS_KEPT = 256
@@ -44,6 +45,7 @@ class Session:
         self._registry = Registry(self, installed_bridges())
         self._calls = BridgeCalls(self._registry, self._surface_of, self._send)
         self._checkpoints = Checkpoints(self._client, enabled=settings.checkpoints.enabled)
+        self._models: Models | None = None
         self._surfaces: dict[int, Surface] = {}
         self._outputs: dict[int, CellOutput] = {}
         self.sources: dict[str, str] = {}
@@ -84,8 +86,8 @@ class Session:
         self._checkpoints.drop()
         await self._client.close()
         await self._registry.close()
-        if "models" in vars(self):
-            await self.models.aclose()
+        if self._models is not None:
+            await self._models.aclose()
 
     @property
     def running(self) -> bool:
@@ -227,10 +229,12 @@ class Session:
 
     # ── what bridges may ask (registry.Host) ─────────────────────────────────────────────────────
 
-    @cached_property
+    @property
     def models(self) -> Models:
-        """The session's language models."""
-        return open_models(self.settings)
+        """The session's language models; opened when they are first asked for."""
+        if self._models is None:
+            self._models = open_models(self.settings)
+        return self._models
 
     async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
         """Call a Lua function by its callback id."""

@@ -1,0 +1,1 @@
+"""Spells as programs: parameters and the tools that pass them."""

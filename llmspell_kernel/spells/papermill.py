@@ -8,14 +8,50 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from papermill.engines import NBClientEngine
-from papermill.translators import Translator, papermill_translators
+if TYPE_CHECKING:  # papermill is untyped: what of it is used here
+
+    class NBClientEngine:
+        """Runs notebooks with nbclient."""
+
+    class Translator:
+        """Writes parameters in some language."""
+
+        @classmethod
+        def translate(cls, val: Any) -> str: ...
+
+    class Translators:
+        """The translators by language."""
+
+        def register(self, language: str, translator: type[Translator]) -> None: ...
+
+    papermill_translators = Translators()
+
+else:
+    from papermill.engines import NBClientEngine
+    from papermill.translators import Translator, papermill_translators
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORDS = frozenset(
-    "and break do else elseif end false for function goto if in local nil not or repeat return then true until while".split()
+    [
+        *(
+            "and",
+            "break",
+            "do",
+            "else",
+            "elseif",
+            "end",
+            "false",
+            "for",
+            "function",
+            "goto",
+            "if",
+            "in",
+            "local",
+        ),
+        *("nil", "not", "or", "repeat", "return", "then", "true", "until", "while"),
+    ]
 )
 
 
@@ -27,7 +63,7 @@ class LuaTranslator(Translator):
         """Write a JSON-like value as a Lua literal."""
         if isinstance(val, float) and not math.isfinite(val):
             return "0/0" if math.isnan(val) else ("math.huge" if val > 0 else "-math.huge")
-        return str(super().translate(val))
+        return super().translate(val)
 
     @classmethod
     def translate_none(cls, val: Any) -> str:
@@ -43,7 +79,9 @@ class LuaTranslator(Translator):
     def translate_str(cls, val: str) -> str:
         """Quote a string; control characters are written as escapes."""
         escaped = val.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-        return '"' + re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", lambda m: f"\\{ord(m[0]):03d}", escaped) + '"'
+        return (
+            '"' + re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", lambda m: f"\\{ord(m[0]):03d}", escaped) + '"'
+        )
 
     @classmethod
     def translate_list(cls, val: list[Any]) -> str:

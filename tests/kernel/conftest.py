@@ -6,13 +6,16 @@ import queue
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 TIMEOUT = 30.0
 
@@ -85,7 +88,13 @@ Open = Callable[..., Console]
 def open_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Start kernels in an empty folder, with private Jupyter folders and given variables."""
     consoles: list[Console] = []
-    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in (
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTER_CONFIG_DIR",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    ):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
 
     def opened(**environ: str) -> Console:

@@ -24,8 +24,20 @@ class TestConformance(jupyter_kernel_test.KernelTests):
         {"text": "pri", "matches": {"print"}},
         {"text": "zi", "matches": set()},
     ]
-    complete_code_samples: ClassVar[list[str]] = ["1", "print('x')", "x = {\n  1\n}", "function f() return 1 end", "%lsmagic"]
-    incomplete_code_samples: ClassVar[list[str]] = ["function f()", "for i = 1, 3 do", "x = {", "s = [[two", "x ="]
+    complete_code_samples: ClassVar[list[str]] = [
+        "1",
+        "print('x')",
+        "x = {\n  1\n}",
+        "function f() return 1 end",
+        "%lsmagic",
+    ]
+    incomplete_code_samples: ClassVar[list[str]] = [
+        "function f()",
+        "for i = 1, 3 do",
+        "x = {",
+        "s = [[two",
+        "x =",
+    ]
     invalid_code_samples: ClassVar[list[str]] = ["end", "x = = 1", "for = 3"]
     code_page_something = "string.format?"
     code_generate_error = "error('on purpose')"
@@ -59,4 +71,3 @@ class TestConformance(jupyter_kernel_test.KernelTests):
         os.environ.clear()
         os.environ.update(cls._before)
         cls._folder.cleanup()
-

@@ -20,12 +20,20 @@ def test_a_value_is_shown_and_counted(console: Console) -> None:
 
 def test_messages_come_in_the_order_of_the_specification(console: Console) -> None:
     ran = console.run("print('out') return 5")
-    assert [m["msg_type"] for m in ran.messages] == ["status", "execute_input", "stream", "execute_result", "status"]
+    assert [m["msg_type"] for m in ran.messages] == [
+        "status",
+        "execute_input",
+        "stream",
+        "execute_result",
+        "status",
+    ]
 
 
 def test_silent_broadcasts_nothing_and_stores_nothing(console: Console) -> None:
     console.run("x = 1")
-    ran = console.run("x = 2 print('heard?') io.stderr:write('heard?') display('seen?') return x", silent=True)
+    ran = console.run(
+        "x = 2 print('heard?') io.stderr:write('heard?') display('seen?') return x", silent=True
+    )
     assert {m["msg_type"] for m in ran.messages} == {"status"}
     assert ran.reply["status"] == "ok"
     assert ran.reply["execution_count"] == 1
@@ -72,7 +80,9 @@ def test_stop_on_error_false_lets_the_queue_go_on(console: Console) -> None:
 
 
 def test_input_asks_the_person(console: Console) -> None:
-    message_id = console.client.execute("local name = input('name? ') return 'hello ' .. name", allow_stdin=True)
+    message_id = console.client.execute(
+        "local name = input('name? ') return 'hello ' .. name", allow_stdin=True
+    )
     asked = console.client.get_stdin_msg(timeout=20)
     assert asked["content"] == {"prompt": "name? ", "password": False}
     console.client.input("Ada")
@@ -127,7 +137,9 @@ def test_output_is_batched_and_all_of_it_comes_before_idle(console: Console) -> 
 
 
 def test_output_streams_while_the_cell_runs(console: Console) -> None:
-    message_id = console.start("print('first') local t = os.clock() while os.clock() - t < 1.5 do end print('last')")
+    message_id = console.start(
+        "print('first') local t = os.clock() while os.clock() - t < 1.5 do end print('last')"
+    )
     begun = time.monotonic()
     while True:
         message = console.client.get_iopub_msg(timeout=20)
@@ -223,7 +235,11 @@ def test_nothing_outlives_a_killed_kernel(console: Console) -> None:
 
 
 def _children(pid: int) -> list[str]:
-    return [child for task in os.listdir(f"/proc/{pid}/task") for child in _words(f"/proc/{pid}/task/{task}/children")]
+    return [
+        child
+        for task in os.listdir(f"/proc/{pid}/task")
+        for child in _words(f"/proc/{pid}/task/{task}/children")
+    ]
 
 
 def _words(path: str) -> list[str]:
@@ -259,7 +275,9 @@ def test_completion_answers_while_a_cell_runs(console: Console) -> None:
 def test_history_survives_a_restart(console: Console, open_kernel: Open) -> None:
     console.run("return 'remember me'")
     again = open_kernel()
-    reply = again.client.history(hist_access_type="search", pattern="*remember*", output=True, reply=True, timeout=10)
+    reply = again.client.history(
+        hist_access_type="search", pattern="*remember*", output=True, reply=True, timeout=10
+    )
     assert reply["content"]["history"][-1][2] == ["return 'remember me'", '"remember me"']
 
 

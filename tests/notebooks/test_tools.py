@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TIMEOUT = 120
 
@@ -26,7 +28,13 @@ def notebook(*cells: Any) -> Any:
 def run(*command: str, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a Python module as a command; returns it with its output."""
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
     )
 
 
@@ -39,7 +47,10 @@ def folder(jupyter_home: Path) -> Path:
 
 
 def test_nbconvert_executes_and_exports(folder: Path) -> None:
-    nbformat.write(notebook(new_markdown_cell("# Hello"), "local n = 6", "n * 7", "{{a = 1}, {a = 2}}"), folder / "t.ipynb")
+    nbformat.write(
+        notebook(new_markdown_cell("# Hello"), "local n = 6", "n * 7", "{{a = 1}, {a = 2}}"),
+        folder / "t.ipynb",
+    )
     for target, expected in (("html", "42"), ("markdown", "42"), ("script", "local n = 6")):
         ran = run("nbconvert", "--execute", "--to", target, "t.ipynb", cwd=folder)
         assert ran.returncode == 0, ran.stderr
@@ -55,9 +66,17 @@ def test_a_failing_cell_fails_nbconvert(folder: Path) -> None:
 
 
 def test_nbval_compares_outputs(folder: Path) -> None:
-    good = new_code_cell("1 + 1", execution_count=1, outputs=[new_output("execute_result", data={"text/plain": "2"}, execution_count=1)])
+    good = new_code_cell(
+        "1 + 1",
+        execution_count=1,
+        outputs=[new_output("execute_result", data={"text/plain": "2"}, execution_count=1)],
+    )
     nbformat.write(notebook(good, "--[[\n# NBVAL_IGNORE_OUTPUT\n]]\nprint(os.time())"), folder / "good.ipynb")
-    bad = new_code_cell("1 + 1", execution_count=1, outputs=[new_output("execute_result", data={"text/plain": "3"}, execution_count=1)])
+    bad = new_code_cell(
+        "1 + 1",
+        execution_count=1,
+        outputs=[new_output("execute_result", data={"text/plain": "3"}, execution_count=1)],
+    )
     nbformat.write(notebook(bad), folder / "bad.ipynb")
     ran = run("pytest", "--nbval", "-q", "-p", "no:cacheprovider", "good.ipynb", cwd=folder)
     assert ran.returncode == 0, ran.stdout
@@ -66,8 +85,12 @@ def test_nbval_compares_outputs(folder: Path) -> None:
 
 def test_papermill_passes_parameters(folder: Path) -> None:
     defaults = new_code_cell("name = 'nobody'\nlimits = {}", metadata={"tags": ["parameters"]})
-    nbformat.write(notebook(defaults, "return name, limits.high, limits['a key'], #limits.list"), folder / "t.ipynb")
-    (folder / "p.yaml").write_text('name: "Ada \\"L\\"\\n"\nlimits: {high: 1.5, a key: true, list: [1, 2, 3]}\n')
+    nbformat.write(
+        notebook(defaults, "return name, limits.high, limits['a key'], #limits.list"), folder / "t.ipynb"
+    )
+    (folder / "p.yaml").write_text(
+        'name: "Ada \\"L\\"\\n"\nlimits: {high: 1.5, a key: true, list: [1, 2, 3]}\n'
+    )
     ran = run("papermill", "t.ipynb", "out.ipynb", "-f", "p.yaml", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     executed = nbformat.read(folder / "out.ipynb", as_version=4)

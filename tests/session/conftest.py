@@ -31,7 +31,9 @@ class Recorder:
         else:
             self.err += text
 
-    def display(self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool) -> None:
+    def display(
+        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
+    ) -> None:
         self.shown.append((bundle, display_id, update))
 
     def clear(self, wait: bool) -> None:
