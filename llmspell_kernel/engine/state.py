@@ -69,7 +69,7 @@ def preload_sources() -> None:
 
 
 _RESERVE = 32 << 20
-"""Bytes beyond the limit for the engine's own Lua, which must compile and report when cells have filled it."""
+"""Bytes beyond the limit for the engine's own Lua, which compiles and reports even when cells have filled it."""
 
 _MARGIN = 4 << 20
 """Bytes that a cell may use although those before it have filled the memory: it may be there to free some."""

@@ -30,6 +30,9 @@ _RECEIVE_BYTES = 1 << 18
 _OUTPUT_PENDING_MAX = 1 << 18
 """Bytes of output held before the writer itself must wait for the kernel process."""
 
+_PIECES_PENDING_MAX = 4096
+"""Writes held: alternating between the streams each is a frame, and a stop must not wait for very many."""
+
 _NIL = msgspec.Raw(b"\xc0")
 
 _Fields: TypeAlias = tuple[Scalar, ...]
@@ -118,7 +121,7 @@ class Worker:
             self._watchdog.expect_output()
         self._output.append((cell, stream, text))
         self._output_size += len(text)
-        if self._output_size > _OUTPUT_PENDING_MAX:
+        if self._output_size > _OUTPUT_PENDING_MAX or len(self._output) > _PIECES_PENDING_MAX:
             self.flush()
 
     def stopping(self) -> bytes | None:
@@ -141,12 +144,11 @@ class Worker:
         """Send buffered output, neighbours of one cell and stream joined."""
         with self._sending:
             pending, self._output, self._output_size = self._output, [], 0
-            for cell, stream, data in _joined(pending):
-                self._write(wire.Output(cell, stream, data))
+            self._write(*(wire.Output(*piece) for piece in _joined(pending)))
 
-    def _write(self, frame: wire.Frame) -> None:
+    def _write(self, *frames: wire.Frame) -> None:
         try:
-            self._data.sendall(wire.encode(frame))
+            self._data.sendall(b"".join(map(wire.encode, frames)))
         except OSError:
             os._exit(0)  # nobody is there to hear it
 
