@@ -24,9 +24,9 @@ CANARY_SETUP = """
 keep = {n = 41}
 local hidden = 7
 function reveal() return hidden end
-held = coroutine.wrap(function() while true do coroutine.yield("held") end end)
+canary_gen = coroutine.wrap(function() while true do coroutine.yield("held") end end)
 """
-CANARY = 'keep.n == 41 and reveal() == 7 and held() == "held"'
+CANARY = 'keep.n == 41 and reveal() == 7 and canary_gen() == "held"'
 
 INTERRUPT_AFTER = 0.1
 SLACK = 10.0

@@ -1,27 +1,22 @@
 """The corpus as typed cases.
 
-A file of ``corpus/`` is one category. Its cases stand in groups; a case's fields come from itself, else from its group,
-else from the file's ``[defaults]``:
+A file of ``corpus/`` is one category. Its cases stand in groups; a case's fields come from itself, else from its
+group, else from the file's ``[defaults]``:
 
-=============  =====================================================================================================
-``id``         unique in the corpus
-``setup``      a cell that runs before
-``attack``     the cell; ``CELL:name`` stands for one of `CELLS`, which would be unreadable as a line
-``code``       the same, for a benign piece
-``cells``      several cells, run in order; the last one is looked at
-``expect``     how the cell may end: ``ok``, ``error``, ``stopped``, ``rolled back``, several joined by ``|``
-``shows``      a regular expression that the plain text of its result matches
-``says``       one that its error message matches
-``prints``     one that its output matches
-``never``      one that nothing which it shows, says or prints may match
-``after``      a Lua expression that must be true in a cell afterwards
-``interrupt``  the person interrupts after a moment
-``canary``     false if the attack is allowed to destroy the values that every session holds (its own globals)
-``answers``    true if it is enough that the session still computes afterwards
-``fresh``      true if the session must be reset afterwards, because the piece changes it in ways a person may
-``leaks``      true if the piece itself prints what a leak would look like
-``settings``   of the session, by the environment's names without ``LLMSPELL_``
-=============  =====================================================================================================
+- ``id``: unique in its category.
+- ``setup``: a cell that runs before.
+- ``attack``: the cell; ``CELL:name`` stands for one of `CELLS`, which would be unreadable as a line.
+- ``code``: the same, for a benign piece. ``cells``: several cells in order, the last of which is looked at.
+- ``expect``: how the cell may end: ``ok``, ``error``, ``stopped``, ``rolled back``, or several joined by ``|``.
+- ``shows``, ``says``, ``prints``: regular expressions that the plain text of its result, its error, its output match.
+- ``never``: one that nothing which it shows, says or prints may match.
+- ``after``: a Lua expression that must be true in a cell afterwards.
+- ``interrupt``: the person interrupts after a moment.
+- ``canary``: false if the attack is allowed to destroy the values that every session holds (its own globals).
+- ``answers``: true if it is enough that the session still computes afterwards.
+- ``fresh``: true if the session must be reset afterwards, because the piece changes it in ways a person may.
+- ``leaks``: true if the piece itself prints what a leak would look like.
+- ``settings``: of the session, by the environment's names without ``LLMSPELL_``.
 """
 
 from __future__ import annotations
