@@ -54,7 +54,8 @@ class Export:
     def signature(self) -> str:
         """Such as ``llm.chat(prompt: string or table, options?: table) -> string``."""
         shown = [
-            "..." if p.variadic else f"{p.name}{'?' if p.optional else ''}: {p.lua_type}" for p in self.parameters
+            "..." if p.variadic else f"{p.name}{'?' if p.optional else ''}: {p.lua_type}"
+            for p in self.parameters
         ]
         return f"{self.qualified}({', '.join(shown)})" + (f" -> {self.returns}" if self.returns else "")
 
@@ -110,6 +111,8 @@ class Bridge:
     aliases: typing.ClassVar[tuple[str, ...]] = ()
     lua_part: typing.ClassVar[str | None] = None
     """The engine's own Lua module that holds the rest of the members, such as ``lib.json``."""
+    call: typing.ClassVar[str | None] = None
+    """The member that calling the module itself calls."""
     internal: typing.ClassVar[bool] = False
     """True for what only the engine's own Lua calls."""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from llmspell_kernel.bridges.declaration import Bridge, Export
+from llmspell_kernel.bridges.lua_documentation import documentation
 from llmspell_kernel.errors import BadArgument, SpellError
 from llmspell_kernel.language.documentation import Documented
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmspell_kernel.bridges.declaration import Bridge, Export
     from llmspell_kernel.config import Settings
     from llmspell_kernel.llm.models import Models
 
@@ -28,7 +31,9 @@ class Surface(Protocol):
         """Write to the cell's stdout or stderr."""
         ...
 
-    def display(self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool) -> None:
+    def display(
+        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
+    ) -> None:
         """Show a MIME bundle, or update the one shown under `display_id`."""
         ...
 
@@ -108,6 +113,7 @@ class Registry:
                 "aliases": list(bridge.aliases),
                 "functions": list(self._exports[name]),
                 **({"lua": bridge.lua_part} if bridge.lua_part else {}),
+                **({"call": bridge.call} if bridge.call else {}),
             }
             for name, bridge in self._bridges.items()
             if not bridge.internal
@@ -123,8 +129,18 @@ class Registry:
         ]
 
     def documentation(self) -> list[Documented]:
-        """What the declarations document, one record a function."""
-        return [export.documented() for export in self.exports()]
+        """What the declarations and the modules' own Lua document, one record a name."""
+        return [
+            entry for bridge in self._bridges.values() if not bridge.internal for entry in self._about(bridge)
+        ]
+
+    def _about(self, bridge: Bridge) -> list[Documented]:
+        found = [Documented(bridge.module, "module", inspect.cleandoc(type(bridge).__doc__ or ""))]
+        found += [export.documented() for export in self._exports[bridge.module].values()]
+        known = {entry.name for entry in found}
+        if bridge.lua_part:
+            found += [e for e in documentation(bridge.module, bridge.lua_part) if e.name not in known]
+        return found
 
     async def call(self, module: str, function: str, given: list[Any]) -> list[Any]:
         """Run one bridge call; returns its results.

@@ -176,7 +176,7 @@ def _shown_path(path: list[Any]) -> str:
 
 def _plain(value: Any, depth: int) -> Any:
     """Return `value`, or a copy of it that the encoder takes as Lua needs it; raises `_Refused`."""
-    kind: type[Any] = type(value)
+    kind = cast("object", type(value))
     if kind is dict or kind is list:
         if depth > MAX_DEPTH:
             raise _Refused("a cycle, or more than 32 levels, cannot cross to Lua")

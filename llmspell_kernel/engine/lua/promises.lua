@@ -18,7 +18,7 @@ local P = {}
 local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
 local pack, unpack, remove = table.pack, table.unpack, table.remove
 
-local meta = { __name = "promise", __metatable = false }
+local meta = { __name = "Promise", __metatable = false }
 local states = setmetatable({}, { __mode = "k" }) -- promise → state
 local objects = setmetatable({}, { __mode = "kv" }) -- state → promise, while a spell holds it
 
@@ -32,7 +32,7 @@ end
 --- The state of the promise that is argument `index` of `name`; raises if it is none.
 function P.check(index, name, value)
   local state = value ~= nil and states[value]
-  if not state then raise.bad_argument(index, name, "promise", value) end
+  if not state then raise.bad_argument(index, name, "Promise", value) end
   return state
 end
 
@@ -148,10 +148,11 @@ local function follow(state, source)
 end
 
 --- Fulfil with values, or follow the promise that the first of them is.
-function P.resolve(state, value, ...)
+function P.resolve(state, ...)
   if state.state ~= "pending" then return end
+  local value = ...
   local source = value ~= nil and states[value]
-  if not source then return P.fulfil(state, value, ...) end
+  if not source then return P.fulfil(state, ...) end
   if rawequal(source, state) then return P.reject(state, "a promise cannot be resolved with itself") end
   follow(state, source)
 end

@@ -41,13 +41,14 @@ local NEVER = { done = false }
 -- New coroutines are created from this one, whose count hook they inherit (interrupt.py).
 local seed = raw_create(function(body)
   while true do
-    body = raw_yield(raw_create(body))
+    body = raw_yield(pcall(raw_create, body)) -- out of memory, it must not die
   end
 end)
 S.seed = seed
 
 function S.create(body)
-  local _, thread = raw_resume(seed, body)
+  local _, created, thread = raw_resume(seed, body)
+  if not created then error(thread, 0) end
   return thread
 end
 

@@ -23,7 +23,7 @@ local M = {}
 --- ```
 ---@param fn function
 ---@param ... any
----@return promise promise
+---@return Promise promise
 function M.spawn(fn, ...)
   raise.check(1, "async.spawn", "function", fn)
   return (promises.spawn(fn, ...))
@@ -46,7 +46,7 @@ end
 --- ```lua
 --- print(async.await(async(function() return 1, 2 end))) --> 1	2
 --- ```
----@param promise promise
+---@param promise Promise
 ---@param seconds? number how long to wait at most; then a `timeout` error is raised
 ---@return any values
 function M.await(promise, seconds)
@@ -150,7 +150,7 @@ end
 --- local job = async(function() async.sleep(60) end)
 --- async.cancel(job)
 --- ```
----@param what promise|integer
+---@param what Promise|integer
 ---@param reason? string
 ---@return boolean cancelled
 function M.cancel(what, reason)
@@ -181,7 +181,7 @@ end
 --- print(ch:receive()) --> true	hi
 --- ```
 ---@param size? integer
----@return channel channel
+---@return Channel channel
 function M.channel(size)
   return channel.make(size)
 end

@@ -13,8 +13,9 @@ local wait, wake = scheduler.wait, scheduler.wake
 
 local M = {}
 
+---@class Channel
 local methods = {}
-local meta = { __name = "channel", __metatable = false, __index = methods }
+local meta = { __name = "Channel", __metatable = false, __index = methods }
 local insides = setmetatable({}, { __mode = "k" })
 
 function meta.__newindex()
@@ -32,7 +33,7 @@ end
 
 local function check(index, name, value)
   local channel = value ~= nil and insides[value]
-  if not channel then raise.bad_argument(index, name, "channel", value) end
+  if not channel then raise.bad_argument(index, name, "Channel", value) end
   return channel
 end
 
@@ -128,7 +129,7 @@ end
 --- print(#ch) --> 2
 --- ```
 ---@param size? integer how many values it holds; 0 if left out
----@return channel channel
+---@return Channel channel
 function M.make(size)
   size = raise.check_integer(1, "channel.make", size, 0, true) or 0
   local object = setmetatable({}, meta)
@@ -144,7 +145,7 @@ end
 --- print((channel.select({"|<-", quiet}, {"|<-", channel.after(0.01)}))) --> 2
 --- ```
 ---@param seconds number
----@return channel channel
+---@return Channel channel
 function M.after(seconds)
   raise.check_number(1, "channel.after", seconds, 0)
   local object = M.make(1)

@@ -10,6 +10,8 @@ local concat, pack, unpack = table.concat, table.pack, table.unpack
 local make, state_of, fulfil, reject = promises.make, promises.state_of, promises.fulfil, promises.reject
 
 local M = {}
+
+---@class Promise
 local methods = promises.methods
 
 -- ── making ─────────────────────────────────────────────────────────────────────────────────────────
@@ -21,21 +23,21 @@ local methods = promises.methods
 --- print(answer:await()) --> 42
 --- ```
 ---@param executor function called with `resolve(value)` and `reject(reason)`
----@return promise promise
+---@return Promise promise
 function M.new(executor)
   raise.check(1, "promise.new", "function", executor)
   return promises.from_executor(executor)
 end
 
---- A promise that is fulfilled with `value`, or follows it if it is a promise.
+--- A promise that is fulfilled with these values, or follows the first if that is a promise.
 --- ```lua
 --- print(promise.resolve("now"):await()) --> now
 --- ```
----@param value? any
----@return promise promise
-function M.resolve(value, ...)
+---@param ... any
+---@return Promise promise
+function M.resolve(...)
   local object, state = make()
-  promises.resolve(state, value, ...)
+  promises.resolve(state, ...)
   return object
 end
 
@@ -44,7 +46,7 @@ end
 --- print(promise.reject("no"):await()) --> nil	no
 --- ```
 ---@param reason? any
----@return promise promise
+---@return Promise promise
 function M.reject(reason)
   local object, state = make()
   reject(state, reason)
@@ -58,7 +60,7 @@ end
 --- ```
 ---@param fn function
 ---@param ... any
----@return promise promise
+---@return Promise promise
 function M.spawn(fn, ...)
   raise.check(1, "promise.spawn", "function", fn)
   return (promises.spawn(fn, ...))
@@ -81,7 +83,7 @@ end
 --- promise.sleep(0.01):next(function() print("late") end):await() --> late
 --- ```
 ---@param seconds number
----@return promise promise
+---@return Promise promise
 function M.sleep(seconds)
   raise.check_number(1, "promise.sleep", seconds, 0)
   local object, state = make()
@@ -121,7 +123,7 @@ end
 --- print(table.concat(squares, " ")) --> 1 4 9
 --- ```
 ---@param list table promises
----@return promise promise
+---@return Promise promise
 function M.all(list)
   local object, state = make()
   local results, left = {}, 0
@@ -149,7 +151,7 @@ end
 --- print(promise.race{promise.sleep(1), quick}:await()) --> quick
 --- ```
 ---@param list table promises
----@return promise promise
+---@return Promise promise
 function M.race(list)
   local object, state = make()
   visit("promise.race", list, function(_, value) fulfil(state, value) end, function(_, source)
@@ -177,7 +179,7 @@ end
 --- print(promise.any{promise.reject("down"), promise.resolve("up")}:await()) --> up
 --- ```
 ---@param list table promises
----@return promise promise
+---@return Promise promise
 function M.any(list)
   local object, state = make()
   local reasons, left = {}, 1
@@ -204,7 +206,7 @@ end
 --- print(outcomes[1].status, outcomes[2].reason) --> fulfilled	no
 --- ```
 ---@param list table promises
----@return promise promise
+---@return Promise promise
 function M.all_settled(list)
   local object, state = make()
   local outcomes, left = {}, 1
@@ -236,9 +238,9 @@ M.allSettled = M.all_settled
 --- local _, err = promise.timeout(promise.sleep(60), 0.01):await()
 --- print(err.code) --> timeout
 --- ```
----@param promise promise
+---@param promise Promise
 ---@param seconds number
----@return promise promise
+---@return Promise promise
 function M.timeout(promise, seconds)
   local source = promises.check(1, "promise.timeout", promise)
   raise.check_number(2, "promise.timeout", seconds, 0)
@@ -263,7 +265,7 @@ end
 --- ```lua
 --- print(promise.await(promise.resolve("done"))) --> done
 --- ```
----@param promise promise|function
+---@param promise Promise|function
 ---@param seconds? number how long to wait at most; then a `timeout` error is raised
 ---@return any values
 function M.await(promise, seconds)
@@ -298,7 +300,7 @@ end
 --- ```
 ---@param on_ok? function
 ---@param on_err? function
----@return promise promise
+---@return Promise promise
 function methods:next(on_ok, on_err)
   local source = promises.check(1, "promise:next", self)
   return promises.derive(source, handler(2, "promise:next", on_ok), handler(3, "promise:next", on_err))
@@ -307,7 +309,7 @@ end
 --- The same as `promise:next`.
 ---@param on_ok? function
 ---@param on_err? function
----@return promise promise
+---@return Promise promise
 function methods:andThen(on_ok, on_err)
   return methods.next(self, on_ok, on_err)
 end
@@ -317,14 +319,14 @@ end
 --- print(promise.reject("no"):catch(function(reason) return "caught " .. reason end):await()) --> caught no
 --- ```
 ---@param on_err function
----@return promise promise
+---@return Promise promise
 function methods:catch(on_err)
   return methods.next(self, nil, on_err)
 end
 
 --- The same as `promise:catch`.
 ---@param on_err function
----@return promise promise
+---@return Promise promise
 function methods:onError(on_err)
   return methods.next(self, nil, on_err)
 end
@@ -334,7 +336,7 @@ end
 --- promise.resolve(1):finally(function() print("over") end):await() --> over
 --- ```
 ---@param fn function
----@return promise promise
+---@return Promise promise
 function methods:finally(fn)
   local source = promises.check(1, "promise:finally", self)
   raise.check(2, "promise:finally", "function", fn)
@@ -350,7 +352,7 @@ end
 
 --- The same as `promise:finally`.
 ---@param fn function
----@return promise promise
+---@return Promise promise
 function methods:onFinally(fn)
   return methods.finally(self, fn)
 end

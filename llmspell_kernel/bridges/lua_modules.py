@@ -1,0 +1,44 @@
+"""The modules that are written in Lua: each a file of ``engine/lua/lib/`` whose comments are its reference.
+
+They come through the same door as every bridge (the entry point group ``llmspell.bridges``), but nothing of them runs
+in the kernel process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from llmspell_kernel.bridges.declaration import Bridge
+
+if TYPE_CHECKING:
+    from llmspell_kernel.bridges.registry import Host
+
+
+class LuaModule(Bridge):
+    """A module without a part in Python."""
+
+    def __init__(self, host: Host) -> None:
+        """Nothing of `host` is needed."""
+
+
+class Promise(LuaModule):
+    """Values that are still to come."""
+
+    module: ClassVar[str] = "promise"
+    lua_part: ClassVar[str | None] = "lib.promise"
+
+
+class Async(LuaModule):
+    """Tasks, waiting, channels."""
+
+    module: ClassVar[str] = "async"
+    aliases: ClassVar[tuple[str, ...]] = ("core",)
+    lua_part: ClassVar[str | None] = "lib.async"
+    call: ClassVar[str | None] = "spawn"
+
+
+class Channel(LuaModule):
+    """Values from task to task."""
+
+    module: ClassVar[str] = "channel"
+    lua_part: ClassVar[str | None] = "lib.channel"
