@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmspell_kernel.config import Settings
+from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.session.outcome import Outcome, Succeeded
 from llmspell_kernel.session.session import Session
@@ -71,12 +72,14 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-async def open_notebook() -> AsyncIterator[Open]:
+async def open_notebook(tmp_path: Path) -> AsyncIterator[Open]:
     """Open notebooks under given environment settings; all are closed at the end."""
     sessions: list[Session] = []
 
     async def opened(**environ: str) -> Notebook:
-        session = Session(Settings.load(None, {f"LLMSPELL_{k.upper()}": v for k, v in environ.items()}))
+        names = {key if key.isupper() else f"LLMSPELL_{key.upper()}": value for key, value in environ.items()}
+        places = Places(config=tmp_path / "config.toml", data=tmp_path / "data")
+        session = Session(Settings.load(tmp_path, names, places))
         sessions.append(session)
         await session.start()
         return Notebook(session)
