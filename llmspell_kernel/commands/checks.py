@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.commands.kernelspec import KERNEL_NAME
+from llmspell_kernel.commands.kernelspec import KERNEL_NAME, place_flag
 from llmspell_kernel.errors import NotFound, SpellError
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _kernelspec() -> list[Finding]:
         return [Finding(State.OK, f"{spec.resource_dir}, for the Jupyter of this environment")]
     if shutil.which(interpreter) is None:
         gone = f"{spec.resource_dir} starts {interpreter}, which is gone"
-        return [Finding(State.FAILS, gone, "llmspell install")]
+        return [Finding(State.FAILS, gone, f"llmspell install {place_flag(Path(spec.resource_dir))}")]
     if Path(interpreter) != Path(sys.executable):
         return [Finding(State.OK, f"{spec.resource_dir}, which starts {interpreter} (not this interpreter)")]
     return [Finding(State.OK, spec.resource_dir)]

@@ -90,14 +90,18 @@ def _elsewhere() -> str | None:
     from jupyter_client.kernelspec import KernelSpecManager
 
     found = KernelSpecManager().find_kernel_specs().get(KERNEL_NAME)
-    if found is None:
-        return None
-    inside = Path(found).is_relative_to(sys.prefix)
-    return f"it is in {found}; to remove that: " + (
-        "llmspell uninstall --sys-prefix (or pip uninstall llmspell-kernel)"
-        if inside
-        else f"llmspell uninstall --prefix {Path(found).parents[3]}"
-    )
+    return found and f"it is in {found}; to remove that: llmspell uninstall {place_flag(Path(found))}"
+
+
+def place_flag(folder: Path) -> str:
+    """Return the flag under which `install` and `uninstall` mean the kernelspec in `folder`."""
+    from jupyter_core.paths import jupyter_data_dir
+
+    if folder.is_relative_to(jupyter_data_dir()):
+        return "--user"
+    if folder.is_relative_to(sys.prefix):
+        return "--sys-prefix"
+    return f"--prefix {folder.parents[3]}"
 
 
 INSTALL = Command("install", "make the kernel selectable in Jupyter", _install, _add_place)
