@@ -224,7 +224,7 @@ class Syntax:
         """Keep what begins like an argument from becoming one of what is before."""
         at = len(self.tokens)
         item()
-        if at and self.tokens[at][0] in "({\"'[" and self.tokens[at - 1] != "return":
+        if at and self.tokens[at][0] in "({\"'[-~" and self.tokens[at - 1] != "return":
             self.tokens.insert(at, ";")
 
     def statement(self) -> None:

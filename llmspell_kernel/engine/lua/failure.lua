@@ -18,7 +18,7 @@ local next, pcall, rawget, setmetatable, tonumber = next, pcall, rawget, setmeta
 local tostring, type = tostring, type
 local string_byte, string_find, string_format, string_gsub = string.byte, string.find, string.format, string.gsub
 local string_match, string_sub, string_upper = string.match, string.sub, string.upper
-local utf8_len = utf8.len
+local table_move, utf8_len = table.move, utf8.len
 
 local M = {}
 
@@ -238,12 +238,11 @@ local function frames_of(thread)
     for outer = level + 1, high - 1 do gather(at(outer, "Slntf")) end
   end
   name_functions(frames, functions)
-  if not deep and #frames > FIRST + LAST then
-    local kept = {}
-    for position = 1, FIRST do kept[position] = frames[position] end
-    for position = #frames - LAST + 1, #frames do kept[#kept + 1] = frames[position] end
-    after, omitted = FIRST, #frames - #kept
-    frames = kept
+  local surplus = #frames - FIRST - LAST
+  if surplus > 0 then
+    table_move(frames, FIRST + surplus + 1, #frames, FIRST + 1)
+    for position = #frames, FIRST + LAST + 1, -1 do frames[position] = nil end
+    after, omitted = FIRST, omitted + surplus
   end
   return frames, omitted > 0 and omitted or nil, after
 end

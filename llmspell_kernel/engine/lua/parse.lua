@@ -132,7 +132,7 @@ end
 local function constructor()
   local opened = starts[index]
   advance()
-  while kind ~= "}" do
+  while kind ~= "}" and kind ~= "<eof>" do
     if kind == "[" then
       advance()
       expression()
@@ -157,7 +157,7 @@ local function arguments()
   elseif kind == "(" then
     local opened = starts[index]
     advance()
-    if kind ~= ")" then expression_list() end
+    if kind ~= ")" and kind ~= "<eof>" then expression_list() end
     close(")", "(", opened)
   else
     fail("function arguments expected")
