@@ -52,19 +52,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _judged:
         return
     attacks = [judged for judged in _judged if judged.case.category != "benign"]
-    stops = sorted(
-        judged.stopping for judged in attacks if judged.stopping is not None and judged.ending == "stopped"
-    )
-    kills = [judged for judged in attacks if judged.ending == "rolled back"]
+    kinds = {"stopped": "soft stops", "rolled back": "hard kills"}
+    stopping = {
+        ending: sorted(
+            (judged.stopping or 0, judged.case.id) for judged in attacks if judged.ending == ending
+        )
+        for ending in kinds
+    }
     terminalreporter.section("sandbox corpus")
     terminalreporter.line(f"{len(attacks)} attacks held, {len(_judged) - len(attacks)} benign pieces ran")
-    if stops:
-        median = stops[len(stops) // 2] * 1000
-        terminalreporter.line(
-            f"{len(stops)} soft stops: median {median:.0f} ms, longest {stops[-1] * 1000:.0f} ms"
-        )
-    if kills:
-        longest = max(judged.stopping or 0 for judged in kills)
-        terminalreporter.line(f"{len(kills)} hard kills: longest {longest * 1000:.0f} ms after the interrupt")
+    for ending, times in stopping.items():
+        if times:
+            (median, _), (longest, name) = times[len(times) // 2], times[-1]
+            terminalreporter.line(
+                f"{len(times)} {kinds[ending]}: median {median * 1000:.0f} ms, longest {longest * 1000:.0f} ms ({name})"
+            )
     slowest = max(_judged, key=lambda judged: judged.seconds)
     terminalreporter.line(f"slowest: {slowest.case.category}/{slowest.case.id}, {slowest.seconds:.2f} s")
