@@ -73,20 +73,21 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.msgpack.Decoder(Failure)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(data: bytes) -> Failure:
     """Decode a failure map. What cannot be read as one becomes the message: an error is never lost."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return _salvaged(data)
 
 
 def _salvaged(data: bytes) -> Failure:
     try:
         found: Any = msgspec.msgpack.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return Failure(message="an error that could not be read")
     if not isinstance(found, dict):
         return Failure(message=found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found))

@@ -59,6 +59,7 @@ _FOREIGN = {
     "True": "`True` is written `true`",
     "False": "`False` is written `false`",
     "this": "`this` is written `self`, in functions declared with a colon: `function t:name() … end`",
+    "new": "Lua has no `new`: call the function that makes the value",
     "f": "Lua has no f-strings: use string.format or `..`",
 }
 """Global names of other languages, and what Lua has instead."""

@@ -178,7 +178,6 @@ RULES = (
         "Lua has no `switch`: use `if … elseif … end` or a table",
         before=_START + r"(?:switch|case|match)\s+",
     ),
-    Rule("near", "create values with a function; Lua has no `new`", before=r"\bnew\s+"),
     Rule(
         "near",
         "Lua has no `continue`: write `goto continue`, and `::continue::` before the loop's `end`",

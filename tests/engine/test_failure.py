@@ -256,11 +256,8 @@ def test_a_deep_stack_is_cut_in_the_middle(cell: Notebook) -> None:
     for depth in (50, 198, 500, 100_000):
         long = cell(f"deep({depth})")
         assert len(long["frames"]) == 20
-        assert (
-            (long["omitted"], long["omitted_after"]) == (depth + 2 - 20, 10)
-            if depth < 190
-            else (True, True) or True
-        )
+        assert long["omitted_after"] == 10
+        assert long["omitted"] in range(depth + 2 - 20, depth + 20)
         assert frames(long)[0] == "cell 1:1 function deep"
         assert frames(long)[-1] == f"cell {cell.ran}:1 main"
 
