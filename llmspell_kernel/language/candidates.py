@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.documentation import Documented, Option
     from llmspell_kernel.language.live import Row
 
-LIMIT = 1000
-"""How many completions an answer has at most."""
+LIMIT, LIMIT_UNASKED = 1000, 300
+"""How many completions an answer has at most, and how many where nothing is written yet."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
@@ -110,7 +110,7 @@ def merge(items: Iterable[Item], prefix: str, start: int, end: int) -> Completio
         hidden = item.text.lstrip("\"'.[").startswith("_") and not prefix.startswith("_")
         return hidden, not item.text.startswith(prefix), item.rank, item.text.lower()
 
-    ranked = sorted(by_text.values(), key=order)[:LIMIT]
+    ranked = sorted(by_text.values(), key=order)[: LIMIT if prefix else LIMIT_UNASKED]
     placed = [
         msgspec.structs.replace(item, start=start, end=end, doc=item.doc or item.value) for item in ranked
     ]

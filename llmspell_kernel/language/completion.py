@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.notebook import Notebook
     from llmspell_kernel.language.syntax import Local
 
+_NAMES, _NAMES_UNASKED = 2000, 300
+"""How many live names are asked for; fewer where nothing is written yet."""
 _QUOTED = re.compile(r"'(\w+)'")
 _DOC_TAGS = {
     "@param": "what a parameter is: `---@param name type text`",
@@ -205,7 +207,7 @@ class _Completer:
             self._local(local) for local in self.cursor.before.visible.values() if not self._touches(local)
         ]
         found += self._defined(place.prefix)
-        names = await self.live.names(place.prefix)
+        names = await self.live.names(place.prefix, _NAMES if place.prefix else _NAMES_UNASKED)
         if names is not None:
             found += [
                 candidates.from_row(row, 1 if position < names.locals else 2)

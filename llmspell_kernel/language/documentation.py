@@ -137,8 +137,3 @@ class Reference:
         """The record whose full name is most like `name`, for "did you mean"."""
         found = get_close_matches(name, self._entries, 1)
         return self._entries[found[0]] if found else None
-
-
-def parameter_names(entry: Documented) -> list[str]:
-    """The names of its parameters, without ``...``."""
-    return [parameter.name for parameter in entry.parameters if parameter.name != "..."]

@@ -6,7 +6,7 @@ import re
 from html import escape
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```[ \t]*$\n?", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
+_INLINE = re.compile(r"``\s?(.+?)\s?``|`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
 
 
 def to_html(markdown: str) -> str:
@@ -46,9 +46,9 @@ def inline(text: str) -> str:
     position = 0
     for found in _INLINE.finditer(text):
         parts.append(escape(text[position : found.start()]))
-        code, bold, italic, label, url = found.groups()
-        if code is not None:
-            parts.append(f"<code>{escape(code)}</code>")
+        code, short_code, bold, italic, label, url = found.groups()
+        if code or short_code:
+            parts.append(f"<code>{escape(code or short_code)}</code>")
         elif bold is not None:
             parts.append(f"<strong>{escape(bold)}</strong>")
         elif italic is not None:

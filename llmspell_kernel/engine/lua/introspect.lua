@@ -18,7 +18,7 @@ local preview = require("preview")
 local debug_getinfo, debug_getlocal = debug.getinfo, debug.getlocal
 local debug_getmetatable, debug_getupvalue = debug.getmetatable, debug.getupvalue
 local co_status = coroutine.status
-local string_byte, string_find, string_lower = string.byte, string.find, string.lower
+local string_find, string_gsub, string_lower = string.find, string.gsub, string.lower
 local string_match, string_sub, string_upper = string.match, string.sub, string.upper
 local table_concat, table_sort = table.concat, table.sort
 local utf8_len = utf8.len
@@ -182,19 +182,34 @@ end
 
 -- ── listing names ──────────────────────────────────────────────────────────────────────────────────
 
+-- A pattern that finds `prefix`, made of letters, digits and underscores, at the start of a name in either case.
+local function prefix_pattern(prefix)
+  return "^" .. string_gsub(string_sub(prefix, 1, NAME_BYTES), "%a", function(char)
+    return "[" .. string_lower(char) .. string_upper(char) .. "]"
+  end)
+end
+
 -- A collector of rows whose names begin with `prefix`, in either case, each name once.
 local function collector(prefix, limit)
+  local pattern = string_find(prefix, "^[%w_]+$") and prefix_pattern(prefix)
   local size = #prefix
-  local low, high = string_byte(string_lower(prefix)), string_byte(string_upper(prefix))
-  local wanted = string_lower(prefix)
   local rows, seen, looked_at = {}, {}, 0
   local C = { rows = rows, full = false }
 
-  function C.add(name, value)
-    if seen[name] or string_lower(string_sub(name, 1, size)) ~= wanted or not safe_name(name) then return end
+  local function add(name, value)
+    if seen[name] or not safe_name(name) then return end
     if #rows >= limit then C.full = true return end
     seen[name] = true
     rows[#rows + 1] = { name, type(value), detail_of(value) }
+  end
+
+  local function matches(name)
+    if pattern then return string_find(name, pattern) end
+    return size == 0 or string_sub(name, 1, size) == prefix
+  end
+
+  function C.add(name, value)
+    if matches(name) then add(name, value) end
   end
 
   function C.add_table(t)
@@ -203,10 +218,7 @@ local function collector(prefix, limit)
       looked_at = looked_at + 1
       if looked_at > LOOKED_AT then C.full = true end
       if C.full then return end
-      if type(key) == "string" then
-        local first = string_byte(key)
-        if size == 0 or first == low or first == high then C.add(key, value) end
-      end
+      if type(key) == "string" and matches(key) then add(key, value) end
       key, value = next(t, key)
     end
   end
