@@ -8,7 +8,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input install
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input install --progress-bar off
 QUIETLY = $(BIN)/python .ci/quietly.py
 # Jupyter refuses to run as root unless told so; in a container there is often nobody else
 AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
@@ -68,7 +68,7 @@ lint:
 	@echo "lint";             $(BIN)/ruff check --quiet .
 	@echo "types";            $(BIN)/pyright --pythonpath $(BIN)/python
 	@echo "import contracts"; $(BIN)/lint-imports > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
-	@if command -v luacheck > /dev/null; then echo "Lua"; luacheck --quiet --codes llmspell_kernel; \
+	@if command -v luacheck > /dev/null; then echo "Lua"; luacheck --quiet --codes --std lua54 --exclude-files 'llmspell_kernel/language/library/*' -- llmspell_kernel; \
 		else echo "Lua: luacheck is not here, left out (apt-get install lua-check, or luarocks install luacheck)"; fi
 
 bench: $(VENV)/.test
@@ -85,6 +85,8 @@ $(VENV)/.made:
 	@"$(PYTHON)" -c 'import sys; print("      with Python", sys.version.split()[0], "at", sys.executable)'
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "this Python cannot make environments; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@# an older pip installs as well, but tells less of how far it is
+	@$(PIP) --quiet --upgrade pip || echo "      pip stays as it is"
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/.made $(METADATA)

