@@ -7,7 +7,7 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from llmspell_kernel.bridges.lua_documentation import documentation
 from llmspell_kernel.errors import BadArgument, SpellError
@@ -101,7 +101,7 @@ class Registry:
         self._bridges: dict[str, Bridge] = {}
         self._exports: dict[str, dict[str, Export]] = {}
         for cls in classes:
-            factory: Callable[[Host], Bridge] = cls  # type of a subclass's own constructor
+            factory = cast("Callable[[Host], Bridge]", cls)  # each subclass has this constructor
             self._bridges[cls.module] = factory(host)
             self._exports[cls.module] = {export.name: export for export in cls.exports()}
 

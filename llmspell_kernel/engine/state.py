@@ -68,6 +68,10 @@ def preload_sources() -> None:
         lua_source(".".join(file.relative_to(LUA_FOLDER).with_suffix("").parts))
 
 
+def _source_of(name: bytes) -> bytes | None:
+    return lua_source(name.decode())
+
+
 _RESERVE = 32 << 20
 """Bytes beyond the limit for the engine's own Lua, which compiles and reports even when cells have filled it."""
 
@@ -86,7 +90,8 @@ class LuaState:
             memory_limit: bytes that Lua may allocate; 0 is no limit.
         """
         self._limit = memory_limit
-        self._runtime: Any = lua54.LuaRuntime(
+        make: Any = lua54.LuaRuntime  # its stub knows only a part of what it takes
+        self._runtime: Any = make(
             encoding=None,
             unpack_returned_tuples=True,
             register_eval=False,
@@ -99,7 +104,7 @@ class LuaState:
         self._entry: Any = self._load(
             b"=[llmspell boot]",
             lua_source("boot"),
-            lambda name: lua_source(name.decode()),
+            _source_of,
             host.send,
             host.receive,
             host.shelter,

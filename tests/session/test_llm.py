@@ -66,8 +66,8 @@ async def test_a_stream_is_printed_while_it_comes(asking: Notebook, server: Scri
 
 async def test_a_callback_hears_each_piece_and_can_stop_it(asking: Notebook, server: ScriptedServer) -> None:
     server.script(text("one ", "two ", "three ", "four", pause=0.05))
-    code = "heard = {} llm.chat{prompt = 'x', on_chunk = function(t) heard[#heard + 1] = t return #heard == 2 or nil end}"
-    await asking.run(code)
+    await asking.run("heard = {} function hear(t) heard[#heard + 1] = t return #heard == 2 or nil end")
+    await asking.run("llm.chat{prompt = 'x', on_chunk = hear}")
     assert await asking.value("table.concat(heard, '|')") == '"one |two "'
     assert server.wait_until_idle()
 

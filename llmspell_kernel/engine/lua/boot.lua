@@ -7,7 +7,7 @@
 
 local source_of, send, receive, shelter, write, stopping, now, bound = ...
 
-python = nil
+_G.python = nil
 package.loaded.python = nil
 
 local loaded = {}
@@ -38,7 +38,7 @@ internal_require = function(name)
   return module
 end
 
-require = internal_require
+_G.require = internal_require
 
 return function(module, name, ...)
   return internal_require(module)[name](...)

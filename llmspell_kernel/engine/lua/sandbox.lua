@@ -3,6 +3,7 @@
 
 local host = require("host")
 local scheduler = require("scheduler")
+local failure = require("failure")
 
 local M = {}
 
@@ -29,7 +30,8 @@ end
 
 local function sandbox_xpcall(f, handler, ...)
   if select("#", f, handler, ...) < 2 or type(handler) ~= "function" then
-    error("bad argument #2 to 'xpcall' (function expected, got " .. (handler == nil and "no value" or type(handler)) .. ")", 2)
+    local got = handler == nil and "no value" or type(handler)
+    error("bad argument #2 to 'xpcall' (function expected, got " .. got .. ")", 2)
   end
   return after_pcall(raw_xpcall(f, function(err)
     if err == STOP or stopping() then return STOP end
@@ -83,8 +85,11 @@ function co.wrap(body)
   local function results(ok, ...)
     if ok then return ... end
     local err = ...
-    if status(thread) == "dead" then raw_close(thread) end
-    error(err, type(err) == "string" and 3 or 0)
+    if status(thread) == "dead" then
+      failure.inside(thread, err)
+      raw_close(thread)
+    end
+    error(err, type(err) == "string" and 2 or 0)
   end
   return function(...)
     return results(after_resume(thread, raw_resume(thread, ...)))
@@ -125,7 +130,9 @@ local function sandbox_getmetatable(value)
   return raw_getmetatable(value)
 end
 
-local allowed_collect = { count = true, collect = true, step = true, isrunning = true, incremental = true, generational = true }
+local allowed_collect = {
+  count = true, collect = true, step = true, isrunning = true, incremental = true, generational = true,
+}
 local function sandbox_collectgarbage(option, ...)
   option = option or "collect"
   if not allowed_collect[option] then
@@ -174,7 +181,8 @@ local function os_library()
     end,
     getenv = function(name)
       if type(name) ~= "string" then
-        error("bad argument #1 to 'getenv' (string expected, got " .. (name == nil and "no value" or type(name)) .. ")", 2)
+        local got = name == nil and "no value" or type(name)
+        error("bad argument #1 to 'getenv' (string expected, got " .. got .. ")", 2)
       end
       return M.environment and M.environment[name] or nil
     end,
