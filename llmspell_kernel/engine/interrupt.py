@@ -50,6 +50,7 @@ class LuaHooks:
         self._sethook.restype = None
         self._raise = ctypes.cast(api.luaL_error, ctypes.c_void_p)
         self._main = main
+        self._seed = coroutine_seed
         self.stopping = False
         self._look = _Hook(self._on_count)
         self._sethook(
@@ -57,7 +58,8 @@ class LuaHooks:
         )
 
     def _on_count(self, state: int, _activation: int) -> None:
-        if self.stopping:
+        # the seed outlives every stop, and what is created from it inherits its hook
+        if self.stopping and state != self._seed:
             self._sethook(state, self._raise, _MASK_COUNT, 1)
 
     def arm(self) -> None:
@@ -203,6 +205,8 @@ class Watchdog:
 
     def _stop(self, cell: int, reason: int) -> None:
         if cell in (0, self._cell) or not self._cell:
+            if cell and not self._cell:
+                self._early = cell, reason  # a task held its cell up: both are to stop
             self._hooks.stopping = True
             self.reason = reason
             self._wake.send(b"x")

@@ -38,17 +38,19 @@ local AWAIT, STOP = S.AWAIT, S.STOP
 local NOW = { done = true } -- waiting for it is giving way
 local NEVER = { done = false }
 
--- New coroutines are created from this one, whose count hook they inherit (interrupt.py).
+-- New coroutines are created from this one, whose count hook they inherit (interrupt.py). It must never die: not even
+-- of a lack of memory.
 local seed = raw_create(function(body)
   while true do
-    body = raw_yield(pcall(raw_create, body)) -- out of memory, it must not die
+    local ok, thread = pcall(raw_create, body)
+    body = raw_yield(ok and thread)
   end
 end)
 S.seed = seed
 
 function S.create(body)
-  local _, created, thread = raw_resume(seed, body)
-  if not created then error(thread, 0) end
+  local _, thread = raw_resume(seed, body)
+  if not thread then error("not enough memory", 0) end
   return thread
 end
 
