@@ -323,6 +323,8 @@ def test_what_a_coroutine_died_of_is_told_with_its_resumers(cell: Notebook) -> N
             f"cell {number}:5 main",
         ]
         assert (failure["message"], failure["line"]) == (message, 2)
+    cell("dead = wrap(function() end) dead()")
+    assert frames(cell("dead()")) == ["builtin dead", f"cell {cell.ran}:1 main"]
     cell("pcall(wrap(function() error('seen to') end))")
     assert frames(cell("error('other')")) == [f"cell {cell.ran}:1 main"]
 

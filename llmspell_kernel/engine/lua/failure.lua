@@ -330,7 +330,8 @@ end
 
 --- Remember where in `thread` `err` was raised: it is about to be closed, and `err` to be raised in the resumer.
 function M.inside(thread, err)
-  if err ~= nil then left.err, left_frames = err, (frames_of(thread)) end
+  local frames = frames_of(thread)
+  if err ~= nil and #frames > 0 then left.err, left_frames = err, frames end
 end
 
 -- ── syntax ─────────────────────────────────────────────────────────────────────────────────────────
