@@ -75,7 +75,8 @@ class EngineClient:
         self._next_id = 0
         self._checkpoints: dict[int, asyncio.Future[Endpoint]] = {}
         self._orphans: set[int] = set()
-        self.info: wire.Ready | None = None
+        self.layers: dict[str, str] = {}
+        """How the engine is confined, as it told when it started."""
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,8 +109,10 @@ class EngineClient:
         loop.add_reader(endpoint.control.fileno(), self._on_control, endpoint.control)
         if wake:
             self.send(wire.Wake())
-        self.info = await self._ready
-        return self.info
+        info = await self._ready
+        if not wake:
+            self.layers = info.layers
+        return info
 
     async def recover(self, copy: Endpoint) -> wire.Ready:
         """Make the sleeping `copy` the engine; the one before it is killed."""

@@ -229,6 +229,25 @@ async def _config(magics: Magics, call: Call) -> Outcome:
     return _shown("\n".join(f"{row[0]:<{widths[0]}}  {row[1]!s:<{widths[1]}}  {row[2]}" for row in rows))
 
 
+@magic("%sandbox", "say how the engine is confined here")
+async def _sandbox(magics: Magics, call: Call) -> Outcome:
+    layers = magics.session.layers
+    if not layers:
+        return _shown(
+            "the engine is not confined by the operating system here; Lua's own sandbox and limits hold"
+        )
+    width = max(map(len, layers))
+    return _shown("\n".join(f"{name:<{width}}  {status}" for name, status in layers.items()))
+
+
+@magic("%limits", "show what a cell may use, and what the last one did")
+async def _limits(magics: Magics, call: Call) -> Outcome:
+    rows = [row for row in magics.session.settings.explain() if row.key.startswith("limits.")]
+    width = max(len(row.key) for row in rows)
+    lines = [f"{row.key.removeprefix('limits.'):<{width}}  {row.value:<12}  {row.source}" for row in rows]
+    return _shown("\n".join([*lines, f"Lua holds {magics.session.memory_used:,} bytes now"]))
+
+
 def documentation() -> list[dict[str, Any]]:
     """The table as plain data, for the reference."""
     return [{"name": f"%{name}", "usage": entry.usage, "doc": entry.doc} for name, entry in TABLE.items()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from llmspell_kernel.display.bundle import render_result, snapshots_of
 from llmspell_kernel.display.failure import Failure, decode, render
 from llmspell_kernel.engine.wire import StopReason
 from llmspell_kernel.session.outcome import Problem
@@ -15,11 +17,34 @@ if TYPE_CHECKING:
 
 Names = Callable[[str], list[str]]
 failure_of = decode
+_log = logging.getLogger("llmspell")
+
+
+def _no_names(_expression: str) -> list[str]:
+    return []
+
+
+def drawn(values: bytes) -> dict[str, Any] | None:
+    """The MIME bundle of a cell's values, None if there are none. Never raises: drawing must not fail a cell."""
+    try:
+        shown = snapshots_of(values)
+        return render_result(shown) if shown else None
+    except Exception:
+        _log.exception("a cell's values could not be drawn")
+        return {"text/plain": "(the cell ran; a fault of the kernel keeps its value from being drawn)"}
+
+
+def _traceback(failure: Failure, sources: Mapping[str, str], known_names: Names = _no_names) -> list[str]:
+    try:
+        return render(failure, sources, known_names=known_names)
+    except Exception:
+        _log.exception("a failure could not be drawn")
+        return [f"{failure.ename}: {failure.message}"]
 
 
 def failed(failure: Failure, sources: Mapping[str, str], known_names: Names) -> Problem:
     """A cell that raised."""
-    return Problem(failure.ename, failure.message, render(failure, sources, known_names=known_names))
+    return Problem(failure.ename, failure.message, _traceback(failure, sources, known_names))
 
 
 _LIMITS = {StopReason.TIME: "time", StopReason.OUTPUT: "output"}
@@ -36,7 +61,7 @@ def _why(reason: StopReason, settings: Settings) -> tuple[str, str, str]:
 def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: Mapping[str, str]) -> Problem:
     """A cell that was stopped softly: what it did until then stays."""
     ename, message, advice = _why(reason, settings)
-    where = render(failure, sources)[1:]
+    where = _traceback(failure, sources)[1:]
     lines = [f"\x1b[31m{ename}\x1b[0m: {message}; what the cell did until then stays", *where]
     return Problem(ename, message, [*lines, advice] if advice else lines)
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
-from llmspell_kernel.display.bundle import render_result, snapshots_of
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.errors import EngineDied, EngineError
@@ -50,6 +49,8 @@ class Session:
         self._outputs: dict[int, CellOutput] = {}
         self.sources: dict[str, str] = {}
         """Source of each cell that ran, by chunk name; of repeated names the last."""
+        self.memory_used = 0
+        """Bytes that Lua held when the last cell ended."""
         self._last_cell = 0
         self._running = 0
         self._stop: wire.StopReason | None = None
@@ -88,6 +89,11 @@ class Session:
         await self._registry.close()
         if self._models is not None:
             await self._models.aclose()
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """How the engine is confined: layer → ``active``, ``unavailable`` or ``failed``."""
+        return self._client.layers
 
     @property
     def running(self) -> bool:
@@ -138,9 +144,9 @@ class Session:
             self._calls.checkpointed()
 
     def _outcome(self, done: wire.Done) -> Outcome:
+        self.memory_used = done.memory
         if done.status == "ok":
-            shown = snapshots_of(bytes(done.value))
-            return Succeeded(render_result(shown) if shown else None)
+            return Succeeded(problems.drawn(bytes(done.value)))
         failure = problems.failure_of(bytes(done.value))
         if done.status == "stopped":
             reason = wire.StopReason(done.stopped)

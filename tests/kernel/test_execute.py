@@ -289,3 +289,28 @@ def test_time_and_timeit_tell_durations(console: Console) -> None:
 
 def test_an_unknown_magic_suggests_the_nearest(console: Console) -> None:
     assert "did you mean %reset" in console.run("%resett").reply["evalue"]
+
+
+def test_who_lists_globals_and_session_locals(console: Console) -> None:
+    console.run("apple = 1 local pear = {1, 2}")
+    assert console.run("%who").result == "apple  pear"
+    assert "table" in (console.run("%whos").result or "")
+
+
+def test_config_shows_each_value_and_where_it_came_from(open_kernel: Open) -> None:
+    console = open_kernel(LLMSPELL_TIME_LIMIT="90")
+    shown = console.run("%config limits.time").result or ""
+    assert "LLMSPELL_TIME_LIMIT" in shown
+    assert "90" in shown
+
+
+def test_a_wrong_setting_is_told_and_the_kernel_starts(open_kernel: Open) -> None:
+    console = open_kernel(LLMSPELL_TIME_LIMIT="soon")
+    reply = console.client.kernel_info(reply=True, timeout=20)
+    assert "LLMSPELL_TIME_LIMIT" in reply["content"]["banner"]
+    assert console.run("1").result == "1"
+
+
+def test_sandbox_and_limits_tell_what_holds(console: Console) -> None:
+    assert "system calls" in (console.run("%sandbox").result or "")
+    assert "Lua holds" in (console.run("%limits").result or "")
