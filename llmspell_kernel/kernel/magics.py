@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
+from llmspell_kernel.language import variables
 from llmspell_kernel.session.outcome import Failed, Outcome, Succeeded
 
 if TYPE_CHECKING:
@@ -143,26 +144,24 @@ async def _reset(magics: Magics, call: Call) -> Outcome:
 
 @magic("%who", "list the names that this notebook defined")
 async def _who(magics: Magics, call: Call) -> Outcome:
-    names = [variable.name for variable in await magics.session.variables()]
-    return _shown("  ".join(names) if names else "no variables yet")
+    return _shown(variables.names(await magics.session.variables()))
 
 
 @magic("%whos", "list them with type, size and value")
 async def _whos(magics: Magics, call: Call) -> Outcome:
-    variables = await magics.session.variables()
-    if not variables:
-        return _shown("no variables yet")
-    rows = [
-        ("name", "type", "size", "value"),
-        *((v.name, v.type, "" if v.size is None else str(v.size), v.preview) for v in variables),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return _shown(
-        "\n".join(
-            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
-            for row in rows
-        )
-    )
+    return Succeeded(variables.table(await magics.session.variables()))
+
+
+@magic(
+    "%check [code]",
+    "warn of what is almost surely a mistake; %%check looks at the whole cell and does not run it",
+)
+async def _check(magics: Magics, call: Call) -> Outcome:
+    codes = [call.body if call.body is not None else call.argument]
+    if codes == [""]:
+        codes = list(magics.session.sources.values())
+    found = [one.shown for code in codes for one in magics.session.diagnose(code)]
+    return _shown("\n".join(found) if found else "nothing to warn of")
 
 
 @magic("%time code", "run code once and say how long it took; %%time times the whole cell")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.errors import EngineDied, EngineError
 from llmspell_kernel.language.completeness import Completeness, check
 from llmspell_kernel.language.intelligence import Intelligence
-from llmspell_kernel.language.live import IdKind, KnownId, Variable
+from llmspell_kernel.language.live import IdKind, KnownId, Variables
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.language.candidates import Completions
+    from llmspell_kernel.language.diagnostics import Diagnostic
     from llmspell_kernel.llm.models import Models
 
+_log = logging.getLogger("llmspell")
 _OUTPUTS_KEPT = 256
 _SPILL_LIMIT = 1 << 30
 
@@ -55,6 +58,7 @@ class Session:
         self._running = 0
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
+        self._warned: set[str] = set()
         self._token = secrets.token_hex(4)
         self._live = EngineLive(self.query, lambda: self.running, self._ids)
         self._intelligence = Intelligence(self._registry.documentation())
@@ -104,6 +108,8 @@ class Session:
 
     async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
         """Run one cell; its text goes to `surface` while it runs."""
+        if self.settings.cells.diagnostics:
+            asyncio.get_running_loop().call_soon(self._warn, code, surface)
         self.sources[name] = code
         return await self._run(code, surface, name, "cell")
 
@@ -118,6 +124,8 @@ class Session:
         cell = self._running = self._last_cell
         self._live.forget()
         self._stop = None
+        if self._models is not None and self._models.recorder is not None:
+            self._models.recorder.begin_cell()
         output = self._open_output(cell, surface)
         if self._checkpoints.take():
             self._calls.checkpointed()
@@ -198,10 +206,24 @@ class Session:
         """Tell whether `code` can run, needs more lines, or is wrong."""
         return check(code)
 
-    async def variables(self) -> list[Variable]:
-        """The variables that the cells have made, by name; none can be told while a cell runs."""
-        found = await self._live.variables()
-        return found.variables if found is not None else []
+    def diagnose(self, code: str) -> list[Diagnostic]:
+        """Warnings for what is almost surely a mistake in `code`."""
+        return self._intelligence.check(code)
+
+    def _warn(self, code: str, surface: Surface) -> None:
+        """Show the warnings about a cell while it begins to run, each once in a session."""
+        try:
+            found = [one for one in self.diagnose(code) if one.message not in self._warned]
+        except Exception:
+            _log.exception("a cell could not be checked")
+            return
+        for one in found:
+            self._warned.add(one.message)
+            surface.stream("stderr", f"warning, {one.shown}\n")
+
+    async def variables(self) -> Variables | None:
+        """The variables that the cells have made, by name; None while a cell runs."""
+        return await self._live.variables()
 
     def _ids(self, kind: IdKind, prefix: str) -> list[KnownId]:
         if kind != "module":

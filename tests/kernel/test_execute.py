@@ -311,6 +311,14 @@ def test_a_wrong_setting_is_told_and_the_kernel_starts(open_kernel: Open) -> Non
     assert console.run("1").result == "1"
 
 
+def test_a_likely_mistake_is_warned_of_once_and_still_runs(console: Console) -> None:
+    first, second = console.run("x = string.formt and 1"), console.run("x = string.formt and 1")
+    assert "did you mean 'format'" in first.text("stderr")
+    assert second.text("stderr") == ""
+    assert first.reply["status"] == "ok"
+    assert "did you mean 'format'" in (console.run("%check x = string.formt").result or "")
+
+
 def test_sandbox_and_limits_tell_what_holds(console: Console) -> None:
     assert "system calls" in (console.run("%sandbox").result or "")
     assert "Lua holds" in (console.run("%limits").result or "")

@@ -140,6 +140,7 @@ function M.io_library()
       stdout_methods.write(stdout, ...)
       return stdout
     end,
+    flush = function() return stdout end,
     read = read,
     lines = function(name, ...)
       if name ~= nil then error("io.lines: reading files needs a grant (see %sandbox)", 2) end
