@@ -40,14 +40,15 @@ class ProgressLine:
         """Take one state."""
         share = progress.done / progress.total if progress.total else 0.0
         complete = progress.total > 0 and progress.done >= progress.total
-        if progress.text == self._text and not complete:
+        same = progress.text == self._text
+        if same and not complete:
             if self._terminal and time.monotonic() - self._shown < _EACH:
                 return
             if not self._terminal and int(share * 10) <= self._tenth:
                 return
         self._text, self._shown, self._tenth = progress.text, time.monotonic(), int(share * 10)
         line = progress.text
-        if progress.done and not complete:
+        if same and progress.done:
             line += f"  {progress.done / 1e6:,.0f} MB" + (f"  {share:4.0%}" if progress.total else "")
         self._write(line, complete)
 
