@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from llmspell_kernel.display.html import problems_html, table_html
 from llmspell_kernel.display.leaf import leaf_html
+from llmspell_kernel.display.sanitize import passive_bundle
 from llmspell_kernel.display.snapshot import (
     Handle,
     Incomplete,
@@ -64,8 +65,11 @@ def register(type_name: str, renderer: Renderer) -> None:
     _renderers[type_name] = renderer
 
 
-def mime_bundle(node: Node) -> MimeBundle:
-    """Give the MIME bundle of one value. Never raises for what a renderer or a value does."""
+def mime_bundle(node: Node, *, active: bool = False) -> MimeBundle:
+    """Give the MIME bundle of one value. Never raises for what a renderer or a value does.
+
+    What the value itself gives as HTML and the like is made harmless (see ``sanitize.py``) unless `active`.
+    """
     renderer = _renderer_of(node)
     if renderer is not None:
         try:
@@ -74,15 +78,15 @@ def mime_bundle(node: Node) -> MimeBundle:
             return _with_problem(_standard(node), f"the renderer of {_type_name(node)} failed: {error}")
         if bundle is not None:
             return {"text/plain": render_text(node)} | bundle if bundle else {}
-    return _own_bundle(node) or _standard(node)
+    return _own_bundle(node, active) or _standard(node)
 
 
-def render_result(values: Sequence[Node]) -> MimeBundle:
+def render_result(values: Sequence[Node], *, active: bool = False) -> MimeBundle:
     """Give one bundle for all values of a cell's last expression; it is empty if there is nothing to show.
 
     Several values on one line each are separated by tabs, as Lua's REPL does; otherwise by line ends.
     """
-    drawn = [(value, bundle) for value in values if (bundle := mime_bundle(value))]
+    drawn = [(value, bundle) for value in values if (bundle := mime_bundle(value, active=active))]
     bundles = [bundle for _, bundle in drawn]
     if len(bundles) < 2:
         return bundles[0] if bundles else {}
@@ -95,12 +99,15 @@ def render_result(values: Sequence[Node]) -> MimeBundle:
     return joined
 
 
-def mime_bundle_of(value: object) -> MimeBundle:
-    """Give the bundle that ``display{["text/html"] = …}`` was given as plain data.
+def mime_bundle_of(value: object, *, active: bool = False) -> MimeBundle:
+    """Give the bundle that ``display{["text/html"] = …}`` was given as plain data, made harmless unless `active`.
 
     Anything that is no table of MIME types is shown as data.
     """
-    return as_mime_bundle(value) or mime_bundle(from_plain(value))
+    bundle = as_mime_bundle(value)
+    if bundle is None:
+        return mime_bundle(from_plain(value))
+    return bundle if active else passive_bundle(bundle)
 
 
 def as_mime_bundle(value: object) -> MimeBundle | None:
@@ -149,7 +156,7 @@ def _standard(node: Node) -> MimeBundle:
     return bundle
 
 
-def _own_bundle(node: Node) -> MimeBundle | None:
+def _own_bundle(node: Node, active: bool) -> MimeBundle | None:
     """Give what the value's own metamethods drew, or what `display{…}` was given."""
     if not isinstance(node, Table):
         return None
@@ -165,6 +172,8 @@ def _own_bundle(node: Node) -> MimeBundle | None:
         bundle.setdefault("text/html", node.html)
     if node.markdown is not None:
         bundle.setdefault("text/markdown", node.markdown)
+    if not active:
+        bundle = passive_bundle(bundle)
     if problem is not None:
         return _with_problem(_standard(node) | bundle, problem)
     return {"text/plain": render_text(node)} | bundle if bundle else None

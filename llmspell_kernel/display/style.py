@@ -46,7 +46,7 @@ _BASE = """
 """
 
 # A part belongs to an output that has its class.
-_PARTS = {
+_parts: dict[str, str] = {
     "ls-tree": """
 .llmspell ul.ls-tree, .llmspell ul.ls-tree ul { list-style: none; margin: 0; padding: 0 0 0 .8em; }
 .llmspell ul.ls-tree { padding-left: 0; max-height: 45em; overflow: auto; }
@@ -164,9 +164,14 @@ _PARTS = {
 }
 
 
+def add_part(marker: str, sheet: str) -> None:
+    """Give outputs that have the class `marker` this style."""
+    _parts[marker] = sheet
+
+
 def page(body: str) -> str:
     """Wrap drawn HTML with the style it needs, ready for a ``text/html`` output."""
-    used = tuple(part for part in _PARTS if part in body)
+    used = tuple(part for part in _parts if part in body)
     columns = max((int(number) for number in re.findall(r'class="ls-c(\d+)"', body)), default=0)
     return f'<style>{_sheet(used, columns)}</style><div class="llmspell">{body}</div>'
 
@@ -178,7 +183,7 @@ def without_sheet(markup: str) -> str:
 
 @cache
 def _sheet(parts: tuple[str, ...], columns: int) -> str:
-    sheet = _BASE + "".join(_PARTS[part] for part in parts) + "".join(map(_order_rule, range(1, columns + 1)))
+    sheet = _BASE + "".join(_parts[part] for part in parts) + "".join(map(_order_rule, range(1, columns + 1)))
     return re.sub(r"\s*([{};,>])\s*|\s+", lambda match: match[1] or " ", sheet).strip()
 
 
