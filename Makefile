@@ -22,7 +22,7 @@ METADATA := pyproject.toml $(wildcard kernelspec/*)
 need = @if $(MAKE) --question --silent $(3) 2>/dev/null; then echo "[$(1)] $(2): ready"; \
 	else echo "[$(1)] $(2)"; $(MAKE) --silent --no-print-directory $(3); fi
 
-.PHONY: help lab test check lint bench clean
+.PHONY: help lab test check bench clean lint lint-format lint-ruff lint-types lint-imports lint-lua
 .DEFAULT_GOAL := help
 
 help:
@@ -60,16 +60,31 @@ test:
 check:
 	$(call need,1/2,making a Python environment in $(VENV),$(VENV)/.made)
 	$(call need,2/2,installing the linters,$(VENV)/.dev)
-	@$(MAKE) --silent --no-print-directory lint
+	@$(MAKE) --silent --no-print-directory --keep-going lint
 
-# what `make check` does once everything is installed
-lint:
-	@echo "formatting";       $(BIN)/ruff format --check --quiet . || { echo "to put it right: $(BIN)/ruff format ."; exit 1; }
-	@echo "lint";             $(BIN)/ruff check --quiet .
-	@echo "types";            $(BIN)/pyright --pythonpath $(BIN)/python
-	@echo "import contracts"; $(BIN)/lint-imports > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
-	@if command -v luacheck > /dev/null; then echo "Lua"; luacheck --quiet --codes --std lua54 --exclude-files 'llmspell_kernel/language/library/*' -- llmspell_kernel; \
-		else echo "Lua: luacheck is not here, left out (apt-get install lua-check, or luarocks install luacheck)"; fi
+# what `make check` does once everything is installed: all of them, even if one fails
+lint: lint-format lint-ruff lint-types lint-imports lint-lua
+
+lint-format:
+	@echo "formatting"
+	@$(BIN)/ruff format --check --quiet . || { echo "to put it right: $(BIN)/ruff format ."; exit 1; }
+
+lint-ruff:
+	@echo "lint"
+	@$(BIN)/ruff check --quiet .
+
+lint-types:
+	@echo "types"
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+lint-imports:
+	@echo "import contracts"
+	@$(BIN)/lint-imports > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+lint-lua:
+	@echo "Lua"
+	@if command -v luacheck > /dev/null; then luacheck --quiet --codes llmspell_kernel; \
+		else echo "      left out: no luacheck (apt-get install lua-check, or luarocks install luacheck)"; fi
 
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/kernel.py
