@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any, ClassVar
 
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.llm_defaults import Defaults
 from llmspell_kernel.bridges.llm_options import request_of
-from llmspell_kernel.bridges.registry import Host, current_call
+from llmspell_kernel.bridges.registry import Host, Results, current_call
 from llmspell_kernel.engine.values import CallbackRef
-from llmspell_kernel.llm.protocol import Finished, Response, TextDelta
+from llmspell_kernel.errors import BadArgument, WorldError
+from llmspell_kernel.llm.catalogue import KNOWN, LOCAL
+from llmspell_kernel.llm.protocol import Delta, Request, Response, TextDelta
 
 
 class LlmBridge(Bridge):
@@ -22,6 +24,7 @@ class LlmBridge(Bridge):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._set: Defaults | None = None
 
     @export(returns="string | response", example='llm.chat("Say hello.")')
     async def chat(
@@ -55,25 +58,165 @@ class LlmBridge(Bridge):
         """List the models on offer: ``id``, ``provider``, ``kind``."""
         return [msgspec.to_builtins(model) for model in await self._host.models.list(provider or "")]
 
-    async def _stream(self, request: Any, provider: str, on_chunk: CallbackRef | None) -> Response:
-        surface = current_call.get().surface
-        parts: list[str] = []
-        async with aclosing(self._host.models.stream(request, provider=provider)) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Finished):
-                    if on_chunk is None:
-                        surface.stream("stdout", "\n")
-                    return delta.response
-                if not isinstance(delta, TextDelta):
-                    continue
-                parts.append(delta.text)
-                if on_chunk is None:
-                    surface.stream("stdout", delta.text)
-                elif any(value is not None for value in await self._host.invoke(on_chunk.id, delta.text)):
-                    break
-        return Response(
-            content="".join(parts), model=request.model, provider=provider, finish_reason="stopped"
+    @export(returns="string", example='llm.generate("A word for rain.", {max_tokens = 5})')
+    async def generate(self, prompt: str, options: dict[str, Any] | None = None) -> Any:
+        """Ask with a string, get a string."""
+        return await self.chat(prompt, options)
+
+    @export(returns="response", example='llm.generate_message({{role = "user", content = "Hello"}})')
+    async def generate_message(self, messages: list[Any], options: dict[str, Any] | None = None) -> Any:
+        """Ask with messages, get a response table."""
+        return await self.chat(messages, options)
+
+    @export(returns="string", example='llm.quick_prompt("A word for rain.")')
+    async def quick_prompt(self, prompt: str, options: dict[str, Any] | None = None) -> Any:
+        """Ask with a string, get a string."""
+        return await self.chat(prompt, options)
+
+    @export(
+        returns="response",
+        example='llm.stream{prompt = "Count.", on_content = function(text) io.write(text) end}',
+    )
+    async def stream(self, options: dict[str, Any], on_content: CallbackRef | None = None) -> Any:
+        """Ask, and hear the answer piece by piece.
+
+        ``on_content`` gets each piece of text, and stops the answer by returning a value other than nil;
+        ``on_complete`` gets the response, ``on_error`` the message and code of what failed. Without
+        ``on_content`` the answer is printed.
+        """
+        given = dict(options)
+        heard = {name: given.pop(name, None) for name in ("on_content", "on_complete", "on_error")}
+        for name, callback in heard.items():
+            if callback is not None and not isinstance(callback, CallbackRef):
+                raise BadArgument(f"bad option '{name}' to 'llm.stream' (function expected)")
+        request, provider, extras = request_of("llm.stream", given, None)
+        on_chunk = on_content or heard["on_content"] or extras.on_chunk
+        try:
+            response = plain_response(await self._stream(request, provider, on_chunk))
+        except WorldError as error:
+            if heard["on_error"] is None:
+                raise
+            await self._host.invoke(heard["on_error"].id, error.message, error.code)
+            return None
+        if heard["on_complete"] is not None:
+            await self._host.invoke(heard["on_complete"].id, response)
+        return response
+
+    @export(returns="string", example='llm.stream_chat("Count.", function(text) io.write(text) end)')
+    async def stream_chat(
+        self,
+        prompt: str | list[Any],
+        on_content: CallbackRef | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Ask, and hear each piece of the answer; a function that returns a value other than nil stops it."""
+        request, provider, extras = request_of("llm.stream_chat", prompt, options)
+        return (await self._stream(request, provider, on_content or extras.on_chunk)).content
+
+    @export(
+        returns="any",
+        example='llm.structured{prompt = "A city.", schema = {type = "object", required = {"name"}}}',
+    )
+    async def structured(self, prompt: str | dict[str, Any], options: dict[str, Any] | None = None) -> Any:
+        """Ask for a value that follows the JSON Schema ``schema``; it is checked here."""
+        request, provider, _ = request_of("llm.structured", prompt, options)
+        if request.schema is None:
+            raise BadArgument("bad option 'schema' to 'llm.structured' (table expected, got nil)")
+        return (await self._host.models.structured(request, provider=provider)).value
+
+    @export(returns="number[]|number[][]", example='llm.embed("a text")')
+    async def embed(self, texts: str | list[Any], options: str | dict[str, Any] | None = None) -> Any:
+        """Turn a text into its vector, or a list of texts into a list of vectors; ``options`` may name a model."""
+        wanted = {"model": options} if isinstance(options, str) else options or {}
+        listed = [texts] if isinstance(texts, str) else texts
+        if not all(isinstance(item, str) for item in listed):
+            raise BadArgument("bad argument #1 to 'llm.embed' (a list of strings expected)")
+        answer = await self._host.models.embed(
+            listed, str(wanted.get("model") or ""), provider=str(wanted.get("provider") or "")
         )
+        vectors = [list(vector) for vector in answer.vectors]
+        return vectors[0] if isinstance(texts, str) else vectors
+
+    @export(returns="models: table[]", example="llm.list_models()")
+    async def list_models(self, provider: str | None = None) -> Any:
+        """List the models on offer; another name of ``llm.models``."""
+        return await self.models(provider)
+
+    @export(returns="model: table?", example='llm.find_model("tiny")')
+    async def find_model(self, name: str, provider: str | None = None) -> Any:
+        """Find a model on offer by its name or a part of it; nil if there is none."""
+        offered = await self._host.models.list(provider or "")
+        exact = [model for model in offered if name in (model.id, model.full_name)]
+        partly = [model for model in offered if name.lower() in model.full_name.lower()]
+        found = exact or partly
+        return msgspec.to_builtins(found[0]) if found else None
+
+    @export(returns="names: string[]", example="llm.list_providers()")
+    async def list_providers(self) -> Any:
+        """List the names that can be given as ``provider``."""
+        return [*dict.fromkeys([*KNOWN, *self._host.settings.providers, LOCAL])]
+
+    @export(returns="name: string, model: string", example="llm.get_provider()")
+    async def get_provider(self) -> Any:
+        """Tell which provider and model answer a call that names none."""
+        choice = await self._host.models.choose(self._defaults.model, self._defaults.provider)
+        return Results((choice.provider, choice.model))
+
+    @export(example='llm.set_provider("local")')
+    async def set_provider(self, name: str, model: str | None = None) -> Any:
+        """Let a provider, and maybe one of its models, answer the calls of this session that name none."""
+        choice = await self._host.models.choose(model or "", name)
+        self._defaults.provider, self._defaults.model = choice.provider, model or ""
+
+    @export(example='llm.set_model("local:smollm2")')
+    async def set_model(self, name: str) -> Any:
+        """Let a model answer the calls of this session that name none."""
+        await self._host.models.choose(name, self._defaults.provider if ":" not in name else "")
+        self._defaults.model = name
+        if ":" in name:
+            self._defaults.provider = ""
+
+    @export(returns="tokens: integer", example='llm.count_tokens("How many?")')
+    async def count_tokens(self, asked: str | list[Any] | dict[str, Any]) -> Any:
+        """Estimate the tokens of a text, messages or an options table."""
+        if isinstance(asked, str):
+            return self._host.models.count_tokens(asked)
+        return self._host.models.count_tokens(request_of("llm.count_tokens", asked, None)[0])
+
+    @export(returns="dollars: number?", example='llm.cost_estimate{prompt = "Hello", max_tokens = 100}')
+    async def cost_estimate(
+        self, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None
+    ) -> Any:
+        """Estimate what a question may cost at most, in US dollars; nil where no price is known."""
+        request, provider, _ = request_of("llm.cost_estimate", prompt, options)
+        request, provider = self._defaults.fill(request, provider)
+        return await self._host.models.cost_estimate(request, provider=provider)
+
+    @property
+    def _defaults(self) -> Defaults:
+        """What the spell has set for this session; it counts for every question, agents' too."""
+        if self._set is None:
+            self._set = Defaults()
+            self._host.models.intercept(self._set.around)
+        return self._set
+
+    async def _stream(self, request: Request, provider: str, on_chunk: CallbackRef | None) -> Response:
+        """Hand each piece of text to `on_chunk`, or print it."""
+        surface = current_call.get().surface
+
+        async def hear(delta: Delta) -> bool:
+            text = delta.text if isinstance(delta, TextDelta) else ""
+            if not text:
+                return False
+            if on_chunk is not None:
+                return any(value is not None for value in await self._host.invoke(on_chunk.id, text))
+            surface.stream("stdout", text)
+            return False
+
+        response = await self._host.models.listen(request, hear, provider=provider)
+        if on_chunk is None:
+            surface.stream("stdout", "\n")
+        return response
 
 
 def plain_response(response: Response) -> dict[str, Any]:

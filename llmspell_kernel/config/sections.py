@@ -100,7 +100,7 @@ class Model(Section, frozen=True, kw_only=True):
     timeout: Annotated[float, Setting(SECONDS, "longest wait for a model's next words")] = 120.0
     concurrency: Annotated[
         int, Setting(COUNT, "most requests to models at once", Power.TIGHTEN, minimum=1)
-    ] = 8
+    ] = 32
     budget: Annotated[
         float | None, Setting(DOLLARS, "most money that a session may spend on models", Power.TIGHTEN)
     ] = None

@@ -9,6 +9,9 @@ import platformdirs
 
 from llmspell_kernel.bridges.registry import current_call
 
+CASSETTE = "cassette.yaml"
+"""Name of the file beside the notebooks that holds recorded answers."""
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.llm.choose import Choice
     from llmspell_kernel.llm.models import Models
     from llmspell_kernel.llm.progress import Progress
+    from llmspell_kernel.llm.recording import Recorder
 
 
 class _Variables(Mapping[str, str]):
@@ -55,6 +59,7 @@ def open_models(settings: Settings) -> Models:
         embedding=model.embedding or "",
         search=model.search,
         concurrency=model.concurrency,
+        budget=model.budget,
         timeout=model.timeout,
         providers={
             name: Configured(
@@ -66,7 +71,18 @@ def open_models(settings: Settings) -> Models:
         },
         environ=_Variables(settings.vault),
     )
-    return Models(preferences, weights_folder(), announce=_announce, tell=_tell)
+    recorder = _recorder(settings) if model.record != "off" else None
+    return Models(preferences, weights_folder(), announce=_announce, tell=_tell, recorder=recorder)
+
+
+def _recorder(settings: Settings) -> Recorder:
+    from llmspell_kernel.llm.cassette import Cassette
+    from llmspell_kernel.llm.recording import Recorder
+
+    model = settings.model
+    default = ":".join(part for part in (model.provider, model.name) if part)
+    cassette = Cassette(settings.folder / CASSETTE)
+    return Recorder(model.record, cassette, redact=settings.vault.redact, default=default)
 
 
 def _announce(choice: Choice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from functools import partial
@@ -12,9 +13,7 @@ from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridge
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.errors import EngineDied, EngineError
-from llmspell_kernel.language.completeness import Completeness, check
-from llmspell_kernel.language.intelligence import Intelligence
-from llmspell_kernel.language.live import IdKind, KnownId, Variables
+from llmspell_kernel.language.live import KnownId
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints
@@ -30,7 +29,10 @@ if TYPE_CHECKING:
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.language.candidates import Completions
+    from llmspell_kernel.language.completeness import Completeness
     from llmspell_kernel.language.diagnostics import Diagnostic
+    from llmspell_kernel.language.intelligence import Intelligence
+    from llmspell_kernel.language.live import IdKind, Variables
     from llmspell_kernel.llm.models import Models
 
 _log = logging.getLogger("llmspell")
@@ -61,7 +63,7 @@ class Session:
         self._warned: set[str] = set()
         self._token = secrets.token_hex(4)
         self._live = EngineLive(self.query, lambda: self.running, self._ids)
-        self._intelligence = Intelligence(self._registry.documentation())
+        self._opened_intelligence: Intelligence | None = None
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -192,6 +194,21 @@ class Session:
 
     # ── help ─────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def _intelligence(self) -> Intelligence:
+        """Completion, inspection and diagnostics; loaded when they are first asked for."""
+        if self._opened_intelligence is None:
+            from llmspell_kernel.language.intelligence import Intelligence
+
+            self._opened_intelligence = Intelligence(self._registry.documentation())
+        return self._opened_intelligence
+
+    def warm(self) -> None:
+        """Load what the first cell and the first Tab will need, while the person reads."""
+        problems.warm()
+        with contextlib.suppress(Exception):  # whoever needs it will hear of it
+            assert self._intelligence.reference
+
     async def complete(self, code: str, offset: int, magics: Mapping[str, str]) -> Completions:
         """Complete at `offset` (code points)."""
         self._intelligence.follow(self.sources)
@@ -204,6 +221,8 @@ class Session:
 
     def is_complete(self, code: str) -> Completeness:
         """Tell whether `code` can run, needs more lines, or is wrong."""
+        from llmspell_kernel.language.completeness import check
+
         return check(code)
 
     def diagnose(self, code: str) -> list[Diagnostic]:
