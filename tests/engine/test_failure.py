@@ -123,6 +123,12 @@ def test_an_error_raised_again_in_a_later_cell_tells_where_it_began(cell: Notebo
     assert frames(failure) == ["cell 2:1 main"]
 
 
+def test_a_stop_is_placed_where_it_broke_in(cell: Notebook) -> None:
+    cell.lua.run("env.stop = function() error('cell 1:3: \\3', 0) end")
+    failure = cell("local function spin()\n  stop()\nend\nspin()")
+    assert (failure["source"], failure["line"]) == ("cell 1", 2)
+
+
 def test_positions_of_the_engines_own_lua_are_taken_out(cell: Notebook) -> None:
     cell.lua.run("env.ours = load('error(\"inside\")', '=[llmspell codec]')")
     assert cell("ours()")["message"] == "inside"

@@ -4,6 +4,13 @@
 -- holds the variable itself (its upvalue), so a cell that ends early has kept what it declared. A later cell that
 -- mentions `n` is compiled inside `local n return function(...) … end` and its upvalue is joined to the kept one: the
 -- same variable, at the speed of any upvalue. KEEP is a name that does not occur in the cell.
+--
+-- What ends with its cell: locals inside blocks, `<close>` variables (closed there), and a `local _ENV`. Constants live
+-- on as constants, by value. A cell can mention any number of session locals; those beyond 253, which Lua has no
+-- upvalues for, are reached through a stand-in for _ENV, at the speed of a metamethod.
+--
+-- Values are what the cell's last expressions, or its last call, give; a semicolon after them hides them. An explicit
+-- `return` always shows what it returns, and is a tail call where Lua makes it one.
 
 local parse = require("parse").parse
 local failure = require("failure")

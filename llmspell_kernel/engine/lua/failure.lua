@@ -14,8 +14,8 @@
 local preview = require("preview")
 
 local getinfo, getmetatable = debug.getinfo, debug.getmetatable
-local next, pcall, rawget, setmetatable, tonumber = next, pcall, rawget, setmetatable, tonumber
-local tostring, type = tostring, type
+local next, pcall, rawequal, rawget, setmetatable = next, pcall, rawequal, rawget, setmetatable
+local tonumber, tostring, type = tonumber, tostring, type
 local string_byte, string_find, string_format, string_gsub = string.byte, string.find, string.format, string.gsub
 local string_match, string_sub, string_upper = string.match, string.sub, string.upper
 local table_move, utf8_len = table.move, utf8.len
@@ -227,15 +227,16 @@ local function frames_of(thread)
   end
   local after, omitted = #frames, 0
   if deep then
-    local resume = level
+    local resume, outer, users = level, {}, 0
     level = high - 1
-    local users = 0
-    while level > resume and users < LAST do -- outermost first, to find where to go on
-      if is_user(at(level, "S")) then users = users + 1 end
+    while level > resume and users < LAST do -- outermost first; each look costs the whole way there
+      local info = at(level, "Slntf")
+      outer[#outer + 1] = info
+      if is_user(info) then users = users + 1 end
       level = level - 1
     end
     omitted = level + 1 - resume
-    for outer = level + 1, high - 1 do gather(at(outer, "Slntf")) end
+    for position = #outer, 1, -1 do gather(outer[position]) end
   end
   name_functions(frames, functions)
   local surplus = #frames - FIRST - LAST
@@ -287,7 +288,8 @@ local function describe(err, frames, omitted, after)
   if kind == "string" then
     local message, source, line = without_positions(err, frames)
     failure.message = readable(message, MESSAGE_BYTES)
-    if source then failure.source, failure.line = source, line end
+    -- the hook that stops a cell is luaL_error itself: its message is one byte, its place one call too far out
+    if source and message ~= "\3" then failure.source, failure.line = source, line end
   elseif kind == "table" or kind == "userdata" then
     describe_object(failure, err)
   elseif kind == "function" or kind == "thread" then
@@ -303,7 +305,7 @@ end
 local function came_from_left(err)
   local cause = left.err
   if cause == nil then return false end
-  return err == cause or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
+  return rawequal(err, cause) or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
 end
 
 --- The message handler for xpcall: the failure of `err`, with the frames of the running stack.
