@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host, current_call
-from llmspell_kernel.display.bundle import mime_bundle_of, render_result, snapshot_of
 
 
 class HostBridge(Bridge):
@@ -26,6 +25,8 @@ class HostBridge(Bridge):
     @export()
     async def display(self, kind: str, shown: Any, display_id: str, update: bool) -> None:
         """Show a snapshot or a MIME bundle (`kind`) in the cell, under `display_id`."""
+        from llmspell_kernel.display.bundle import mime_bundle_of, render_result, snapshot_of
+
         data = render_result([snapshot_of(shown)]) if kind == "snapshot" else mime_bundle_of(shown)
         current_call.get().surface.display(data, {}, display_id, update)
 

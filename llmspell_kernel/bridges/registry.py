@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from llmspell_kernel.bridges.lua_documentation import documentation
 from llmspell_kernel.errors import BadArgument, SpellError
 from llmspell_kernel.language.documentation import Documented
 
@@ -139,6 +138,8 @@ class Registry:
         found += [export.documented() for export in self._exports[bridge.module].values()]
         known = {entry.name for entry in found}
         if bridge.lua_part:
+            from llmspell_kernel.bridges.lua_documentation import documentation
+
             found += [e for e in documentation(bridge.module, bridge.lua_part) if e.name not in known]
         return found
 

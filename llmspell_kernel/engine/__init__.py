@@ -1,0 +1,1 @@
+"""The engine process, and the kernel process's side of it."""

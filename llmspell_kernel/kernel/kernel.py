@@ -28,6 +28,8 @@ from llmspell_kernel.session.session import Session
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+_WARM_AFTER_SECONDS = 0.3
+
 Handler = Callable[[Any, list[bytes], Message], Awaitable[None]]
 
 
@@ -102,6 +104,8 @@ class LLMSpellKernel(BaseKernel):
         self._started = loop.create_task(self.spell_session.start(self._early.endpoint))
         with contextlib.suppress(SpellError):  # the first cell tells it
             await self._started
+        await asyncio.sleep(_WARM_AFTER_SECONDS)
+        await asyncio.to_thread(self.spell_session.warm)
 
     async def _ready(self) -> None:
         if self._started is not None and not self._started.done():

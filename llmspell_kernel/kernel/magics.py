@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
-from llmspell_kernel.language import variables
 from llmspell_kernel.session.outcome import Failed, Outcome, Succeeded
 
 if TYPE_CHECKING:
@@ -144,11 +143,15 @@ async def _reset(magics: Magics, call: Call) -> Outcome:
 
 @magic("%who", "list the names that this notebook defined")
 async def _who(magics: Magics, call: Call) -> Outcome:
+    from llmspell_kernel.language import variables
+
     return _shown(variables.names(await magics.session.variables()))
 
 
 @magic("%whos", "list them with type, size and value")
 async def _whos(magics: Magics, call: Call) -> Outcome:
+    from llmspell_kernel.language import variables
+
     return Succeeded(variables.table(await magics.session.variables()))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.language.completeness import Complete, Completeness, Incomplete, Invalid
 from llmspell_kernel.session.outcome import Failed, Outcome, Problem, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.errors import SpellError
     from llmspell_kernel.language.candidates import Completions
+    from llmspell_kernel.language.completeness import Completeness
 
 
 def problem_content(problem: Problem) -> dict[str, Any]:
@@ -66,6 +66,8 @@ def completions(found: Completions) -> dict[str, Any]:
 
 def completeness(found: Completeness) -> dict[str, Any]:
     """The content of an is_complete_reply."""
+    from llmspell_kernel.language.completeness import Complete, Incomplete, Invalid
+
     match found:
         case Complete():
             return {"status": "complete"}

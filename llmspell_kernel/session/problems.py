@@ -6,17 +6,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.display.bundle import render_result, snapshots_of
-from llmspell_kernel.display.failure import Failure, decode, render
 from llmspell_kernel.engine.wire import StopReason
 from llmspell_kernel.session.outcome import Problem
 
 if TYPE_CHECKING:
     from llmspell_kernel.config import Settings
+    from llmspell_kernel.display.failure import Failure
     from llmspell_kernel.errors import EngineDied
 
 Names = Callable[[str], list[str]]
-failure_of = decode
 _log = logging.getLogger("llmspell")
 
 
@@ -24,8 +22,21 @@ def _no_names(_expression: str) -> list[str]:
     return []
 
 
+def warm() -> None:
+    """Load what drawing needs; it is left out of the kernel's start."""
+
+
+def failure_of(data: bytes) -> Failure:
+    """Decode the failure map of a cell."""
+    from llmspell_kernel.display.failure import decode
+
+    return decode(data)
+
+
 def drawn(values: bytes) -> dict[str, Any] | None:
     """The MIME bundle of a cell's values, None if there are none. Never raises: drawing must not fail a cell."""
+    from llmspell_kernel.display.bundle import render_result, snapshots_of
+
     try:
         shown = snapshots_of(values)
         return render_result(shown) if shown else None
@@ -35,6 +46,8 @@ def drawn(values: bytes) -> dict[str, Any] | None:
 
 
 def _traceback(failure: Failure, sources: Mapping[str, str], known_names: Names = _no_names) -> list[str]:
+    from llmspell_kernel.display.failure import render
+
     try:
         return render(failure, sources, known_names=known_names)
     except Exception:
