@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from llmspell_kernel.engine.state import LuaState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class _Nobody:
+    """A host that a state without cells around it never needs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def lone_state() -> LuaState:
+    """A Lua state that many examples of one test share."""
+    return LuaState(_Nobody())
+
 
 NUMBERS = [
     "0",

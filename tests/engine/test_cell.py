@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lua_programs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from llmspell_kernel.engine.state import LuaState
 
 SETUP = """
 env = {}
@@ -457,7 +460,7 @@ end
 
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12))
-def test_cells_do_what_one_chunk_does(tracer: Any, seed: int, size: int) -> None:
+def test_cells_do_what_one_chunk_does(tracer: LuaState, seed: int, size: int) -> None:
     """One chunk, the same as one cell, and cut into cells at every statement: the same trace, on the same lines."""
     pieces = [piece + "\n" for piece in lua_programs.Traced(seed, size).statements()]
     whole = "".join(pieces).encode()
@@ -474,9 +477,7 @@ def test_cells_do_what_one_chunk_does(tracer: Any, seed: int, size: int) -> None
 
 
 @pytest.fixture(scope="module")
-def tracer() -> Any:
-    from conftest import LuaHarness
-
-    harness = LuaHarness()
-    harness.run("assert(load(...))()", TRACE.encode())
-    return harness
+def tracer() -> LuaState:
+    state = lua_programs.lone_state()
+    state.run("assert(load(...))()", TRACE.encode())
+    return state

@@ -59,11 +59,7 @@ class Oracle:
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    class NoHost:
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_: None
-
-    return Oracle(LuaState(NoHost()))
+    return Oracle(lua_programs.lone_state())
 
 
 def agrees(oracle: Oracle, source: bytes) -> None:

@@ -14,6 +14,7 @@
 
 local parse = require("parse").parse
 local failure = require("failure")
+local stack = require("stack")
 
 local getupvalue, setupvalue, upvaluejoin = debug.getupvalue, debug.setupvalue, debug.upvaluejoin
 local error, load, next, select, setmetatable = error, load, next, select, setmetatable
@@ -32,7 +33,7 @@ local CACHED_PARSES, CACHED_BYTES = 64, 4 << 20
 
 --- Cells over the environment `env`. `options.session_locals = false`: locals end with their cell, as in a file.
 function M.new(env, options)
-  failure.name_from(env)
+  stack.name_from(env)
   return setmetatable({
     env = env,
     keep_locals = not (options and options.session_locals == false),
@@ -259,7 +260,7 @@ function Cells:compile(source, chunkname, mode)
   calls[1][1] = keeper(self, statements)
   for _, values in next, calls do fn = fn(table_unpack(values, 1, values.n)) end
   join(self, fn, names)
-  failure.mark_main(fn)
+  stack.mark_main(fn)
   return fn
 end
 

@@ -3,7 +3,7 @@
 -- A failure is a table of strings, numbers and booleans that codec.lua can send (display/failure.py reads it):
 --   ename, message       stable between runs: the position that Lua puts before a message is taken out
 --   source, line         where it was raised; column too for what the parser refused
---   frames               innermost first: { source, line, name, kind, tail, defined }, absent if there are none
+--   frames               innermost first, as stack.lua makes them; absent if there are none
 --   omitted, omitted_after   how many frames were left out of a deep stack, and after which one
 --   object, code, suggestion     of an error value that is not a string
 --   near, incomplete     of syntax errors
@@ -12,57 +12,28 @@
 -- calls nothing deep, and user code only under a protected call.
 
 local preview = require("preview")
+local readable = require("readable")
+local frames_of = require("stack").frames
 
-local getinfo, getmetatable = debug.getinfo, debug.getmetatable
+local getmetatable = debug.getmetatable
 local next, pcall, rawequal, rawget, setmetatable = next, pcall, rawequal, rawget, setmetatable
 local tonumber, tostring, type = tonumber, tostring, type
-local string_byte, string_find, string_format, string_gsub = string.byte, string.find, string.format, string.gsub
-local string_match, string_sub, string_upper = string.match, string.sub, string.upper
-local table_move, utf8_len = table.move, utf8.len
+local string_find, string_gsub, string_match = string.find, string.gsub, string.match
+local string_sub, string_upper = string.sub, string.upper
 
 local M = {}
 
-local FIRST, LAST = 10, 10 -- frames kept of a deep stack
-local RAW_LEVELS = 200 -- a stack that is not deeper is kept whole, as far as FIRST and LAST allow
 local MESSAGE_BYTES = 16384
 local NAME_BYTES = 100
 local OBJECT_BYTES = 200
-local NAMES_LOOKED_AT = 20000
-local OWN = "^=%[llmspell" -- chunk names of the engine's own Lua
 
-local mains = setmetatable({}, { __mode = "k" }) -- the functions that cells were compiled to
 local made = setmetatable({}, { __mode = "k" }) -- every failure that lives
-local environment -- where functions get their names from
 
 -- The last coroutine that died and was closed: its error value and its frames (see M.inside).
 local left = setmetatable({}, { __mode = "v" })
 local left_frames
 
---- Say that `fn` is the main chunk of a cell.
-function M.mark_main(fn) mains[fn] = true end
-
---- Say which table's functions and modules have names that a person knows.
-function M.name_from(env) environment = env end
-
--- ── text ───────────────────────────────────────────────────────────────────────────────────────────
-
-local function byte_code(char) return string_format("\\x%02X", string_byte(char)) end
-
--- Valid UTF-8 of at most `limit` bytes, and what was left out.
-local function readable(text, limit)
-  local rest = ""
-  if #text > limit then
-    local cut = string_sub(text, 1, limit)
-    for _ = 1, 3 do
-      if utf8_len(cut) then break end
-      cut = string_sub(cut, 1, -2)
-    end
-    rest = "… (" .. #text - #cut .. " more bytes)"
-    text = cut
-  end
-  if not utf8_len(text) then text = string_gsub(text, "[\x80-\xFF]", byte_code) end
-  return text .. rest
-end
+-- ── error objects ──────────────────────────────────────────────────────────────────────────────────
 
 local function index(value, key) return value[key] end
 
@@ -109,143 +80,6 @@ local function describe_object(failure, value)
   failure.message = readable(own_text(value) or message or "error object: " .. stable(failure.object), MESSAGE_BYTES)
   if type(code) == "string" or type(code) == "number" then failure.code = readable(tostring(code), NAME_BYTES) end
   if type(suggestion) == "string" then failure.suggestion = readable(suggestion, MESSAGE_BYTES) end
-end
-
--- ── frames ─────────────────────────────────────────────────────────────────────────────────────────
-
-local function source_name(source)
-  local first = string_sub(source, 1, 1)
-  if first == "=" or first == "@" then return readable(string_sub(source, 2), NAME_BYTES) end
-  local line = string_match(source, "^[^\r\n]*")
-  if #line < #source or #line > 40 then line = string_sub(line, 1, 40) .. "..." end
-  return '[string "' .. readable(line, NAME_BYTES) .. '"]'
-end
-
-local function is_user(info)
-  return info.what ~= "C" and not string_find(info.source, OWN)
-end
-
-local function frame_of(info)
-  local frame = {
-    source = source_name(info.source),
-    line = info.currentline > 0 and info.currentline or nil,
-    kind = info.namewhat ~= "" and info.namewhat or "function",
-    name = info.name and readable(info.name, NAME_BYTES),
-    tail = info.istailcall or nil,
-    defined = info.linedefined > 0 and info.linedefined or nil,
-  }
-  if mains[info.func] or info.what == "main" then frame.kind, frame.name, frame.defined = "main", nil, nil end
-  return frame
-end
-
--- Built-in functions stand for what happens inside them, by the name that the user called.
-local function builtin_frame(info)
-  local name = info.name
-  if not name or info.namewhat == "metamethod" then return nil end
-  if name == "error" or name == "assert" or string_find(name, "^__llmspell") then return nil end
-  return { name = readable(name, NAME_BYTES), kind = "builtin" }
-end
-
--- Turns a walk over raw levels, from the innermost outwards, into frames.
-local function gatherer()
-  local frames, functions, inside = {}, {}, nil
-  return frames, functions, function(info)
-    if not is_user(info) then
-      inside = info
-      return
-    end
-    local builtin = inside and builtin_frame(inside)
-    if builtin then
-      frames[#frames + 1] = builtin
-      functions[#frames] = inside.func
-    end
-    inside = nil
-    frames[#frames + 1] = frame_of(info)
-    functions[#frames] = info.func
-  end
-end
-
--- Replace the names of functions that a global or a module's field holds: `string.rep`, `utils.parse`.
-local function name_functions(frames, functions)
-  local wanted, budget = {}, NAMES_LOOKED_AT
-  for position, fn in next, functions do
-    if frames[position].kind ~= "main" then wanted[fn] = "" end
-  end
-  if not environment or next(wanted) == nil then return end
-  local function look(members, prefix)
-    for key, value in next, members do
-      budget = budget - 1
-      if budget < 0 then return end
-      if wanted[value] == "" and type(key) == "string" and #key <= NAME_BYTES then wanted[value] = prefix .. key end
-    end
-  end
-  look(environment, "")
-  for key, value in next, environment do
-    if type(value) == "table" and value ~= environment and type(key) == "string" and #key <= NAME_BYTES then
-      look(value, key .. ".")
-      local metatable = getmetatable(value)
-      local members = type(metatable) == "table" and rawget(metatable, "__index")
-      if type(members) == "table" then look(members, key .. ".") end
-    end
-  end
-  for position, fn in next, functions do
-    local frame = frames[position]
-    if wanted[fn] and wanted[fn] ~= "" then
-      frame.name = readable(wanted[fn], 2 * NAME_BYTES)
-      if frame.kind ~= "builtin" then frame.kind = "function" end
-    end
-  end
-end
-
--- The frames of `thread`, or of the running one as seen by the caller of the caller, at most FIRST + LAST of them.
-local function frames_of(thread)
-  local function at(level, what)
-    local info
-    if thread then info = getinfo(thread, level, what) else info = getinfo(level + 2, what) end
-    return info
-  end
-  local first = 0
-  if not thread then -- pass over ourselves, and over the engine's handler around ours
-    repeat
-      first = first + 1
-      local info = at(first, "S")
-    until not info or not (info.source == "=[llmspell failure]" or info.source == "=[llmspell engine]")
-  end
-  local low, high = first, first + 1 -- of the levels: `low` is one, `high` is not
-  if not at(first, "l") then return {}, nil end
-  while at(high, "l") do low, high = high, high * 2 end
-  while high - low > 1 do
-    local middle = (low + high) // 2
-    if at(middle, "l") then low = middle else high = middle end
-  end
-  local frames, functions, gather = gatherer()
-  local deep = high - first > RAW_LEVELS
-  local level = first
-  while level < high and not (deep and #frames >= FIRST) do
-    gather(at(level, "Slntf"))
-    level = level + 1
-  end
-  local after, omitted = #frames, 0
-  if deep then
-    local resume, outer, users = level, {}, 0
-    level = high - 1
-    while level > resume and users < LAST do -- outermost first; each look costs the whole way there
-      local info = at(level, "Slntf")
-      outer[#outer + 1] = info
-      if is_user(info) then users = users + 1 end
-      level = level - 1
-    end
-    omitted = level + 1 - resume
-    for position = #outer, 1, -1 do gather(outer[position]) end
-  end
-  name_functions(frames, functions)
-  local surplus = #frames - FIRST - LAST
-  if surplus > 0 then
-    table_move(frames, FIRST + surplus + 1, #frames, FIRST + 1)
-    for position = #frames, FIRST + LAST + 1, -1 do frames[position] = nil end
-    after, omitted = FIRST, omitted + surplus
-  end
-  return frames, omitted > 0 and omitted or nil, after
 end
 
 -- ── failures ───────────────────────────────────────────────────────────────────────────────────────
@@ -305,7 +139,8 @@ end
 local function came_from_left(err)
   local cause = left.err
   if cause == nil then return false end
-  return rawequal(err, cause) or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
+  return rawequal(err, cause)
+    or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
 end
 
 --- The message handler for xpcall: the failure of `err`, with the frames of the running stack.
