@@ -113,7 +113,7 @@ function M.compare_providers(prompt, providers, options)
   return answers
 end
 
---- Makes a function that asks as `llm.chat` does, the first provider that answers: the next one is asked when one fails.
+--- Makes a function that asks as `llm.chat` does, of one provider after the other until one answers.
 --- ```lua
 --- local ask = llm.setup_fallback_chain({ "ollama", "local" })
 --- ```
@@ -160,17 +160,17 @@ end
 --- local talk = llm.chat_session()
 --- local answer = talk:send("Hello")
 --- ```
----@param text string
+---@param said string
 ---@return string answer
-function session:send(text)
-  raise.check(1, "send", "string", text)
+function session:send(said)
+  raise.check(1, "send", "string", said)
   local messages = { unpack(self.history) }
   if self.system then table.insert(messages, 1, { role = "system", content = self.system }) end
-  local said = { role = "user", content = text }
-  messages[#messages + 1] = said
+  local turn = { role = "user", content = said }
+  messages[#messages + 1] = turn
   local answer, err = M.chat(messages, self.options)
   if answer == nil then return nil, err end
-  self.history[#self.history + 1] = said
+  self.history[#self.history + 1] = turn
   self.history[#self.history + 1] = { role = "assistant", content = answer.content }
   return answer.content
 end

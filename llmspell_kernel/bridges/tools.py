@@ -1,0 +1,111 @@
+"""``tools``: what models may call. The registry itself is in Lua, so that it follows undo and recovery."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from llmspell_kernel.bridges.arithmetic import calculate
+from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.errors import BadArgument, WorldError
+from llmspell_kernel.llm.schema import Schema
+
+
+class ToolsBridge(Bridge):
+    """Tools: functions with a description and a schema, for spells and for models."""
+
+    module: ClassVar[str] = "tools"
+    lua_part: ClassVar[str | None] = "lib.tools"
+
+    def __init__(self, host: Host) -> None:
+        """Nothing of `host` is needed: these tools touch nothing outside."""
+
+    @export(returns="number", example='tools.calculator{expression = "2 * (3 + 4)"}')
+    async def calculator(self, arguments: dict[str, Any] | str) -> Any:
+        """Work out arithmetic: ``+ - * / // % ^``, pi, e, and functions such as sqrt, log, sin, min, round."""
+        return calculate(_text("calculator", arguments, "expression"))
+
+    @export(returns="string", example="tools.datetime_now()")
+    async def datetime_now(self, arguments: dict[str, Any] | None = None) -> Any:
+        """Tell the time in UTC, in ISO 8601, or in the ``format`` that is given (as ``os.date``)."""
+        now = datetime.now(UTC)
+        wanted = (arguments or {}).get("format")
+        return now.strftime(str(wanted)) if wanted else now.isoformat(timespec="seconds")
+
+    @export(returns="string", example='tools.datetime_format{time = 0, format = "%Y-%m-%d"}')
+    async def datetime_format(self, arguments: dict[str, Any]) -> Any:
+        """Write ``time`` (seconds since 1970, or ISO 8601) in ``format`` (as ``os.date``)."""
+        given = arguments.get("time")
+        if isinstance(given, str):
+            moment = _moment(given)
+        elif isinstance(given, int | float):
+            try:
+                moment = datetime.fromtimestamp(given, UTC)
+            except (ValueError, OverflowError, OSError) as error:
+                raise WorldError(f"{given} is not a time: {error}", code="bad_time") from error
+        else:
+            raise BadArgument("bad argument 'time' to 'tools.datetime_format' (number or string expected)")
+        return moment.strftime(str(arguments.get("format") or "%Y-%m-%dT%H:%M:%S%z"))
+
+    @export(returns="number", example='tools.datetime_parse{text = "2026-01-31T12:00:00Z"}')
+    async def datetime_parse(self, arguments: dict[str, Any] | str) -> Any:
+        """Read a time in ISO 8601 as seconds since 1970; without a zone it is UTC."""
+        return _moment(_text("datetime_parse", arguments, "text")).timestamp()
+
+    @export(returns="any", example="tools.json_parse{text = '[1, 2]'}")
+    async def json_parse(self, arguments: dict[str, Any] | str) -> Any:
+        """Read JSON as a value."""
+        try:
+            return json.loads(_text("json_parse", arguments, "text"))
+        except (ValueError, RecursionError) as error:
+            raise WorldError(f"not JSON: {error}", code="bad_json") from error
+
+    @export(returns="string", example="tools.json_stringify{value = {1, 2}}")
+    async def json_stringify(self, arguments: dict[str, Any]) -> Any:
+        """Write a value as JSON; ``indent`` is the number of spaces of each level."""
+        indent = arguments.get("indent")
+        try:
+            return json.dumps(
+                arguments.get("value"), ensure_ascii=False, indent=int(indent) if indent else None
+            )
+        except (TypeError, ValueError) as error:
+            raise BadArgument(f"'tools.json_stringify' cannot write this value: {error}") from error
+
+
+class ToolChecks(Bridge):
+    """Internal: JSON Schema for the registry in Lua."""
+
+    module: ClassVar[str] = "tool_checks"
+    internal: ClassVar[bool] = True
+
+    def __init__(self, host: Host) -> None:
+        """Nothing of `host` is needed."""
+
+    @export()
+    async def schema(self, name: str, parameters: dict[str, Any]) -> None:
+        """Raise unless `parameters` are a JSON Schema."""
+        Schema(parameters, f"the parameters of the tool '{name}'")
+
+    @export()
+    async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
+        """Tell what is wrong with a tool's arguments."""
+        return Schema(parameters, f"the parameters of the tool '{name}'").problems(arguments)
+
+
+def _text(name: str, arguments: dict[str, Any] | str, key: str) -> str:
+    value = arguments if isinstance(arguments, str) else arguments.get(key)
+    if not isinstance(value, str):
+        raise BadArgument(f"bad argument '{key}' to 'tools.{name}' (string expected)")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise WorldError(
+            f"'{text[:60]}' is not a time in ISO 8601, such as 2026-01-31T12:00:00Z", code="bad_time"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,334 @@
+-- `tools`: the registry of what models may call. It lives here, so that it follows undo and recovery.
+
+local bridge = require("bridge")
+local errorobject = require("errorobject")
+local host = require("host")
+local promises = require("promises")
+local raise = require("raise")
+
+local error, ipairs, next, pcall, select, tostring, type = error, ipairs, next, pcall, select, tostring, type
+local math_min = math.min
+local concat, sort, remove = table.concat, table.sort, table.remove
+local check_schema = bridge.bind("tool_checks", "schema")
+local problems_of = bridge.bind("tool_checks", "problems")
+
+local M = {}
+
+local KEPT = 1000 -- entries of the history
+local registered, metrics, history = {}, {}, {}
+
+local function object(properties, required)
+  return { type = "object", properties = properties, required = required }
+end
+
+local function builtin(name, description, parameters)
+  local tool = { name = name, description = description, parameters = parameters, builtin = true }
+  tool.execute = bridge.bind("tools", name)
+  registered[name] = tool
+end
+
+local string_field = { type = "string" }
+builtin(
+  "calculator",
+  "Works out arithmetic, such as 2 * (3 + 4)",
+  object({ expression = string_field }, { "expression" })
+)
+builtin("datetime_now", "Tells the time in UTC", object({ format = string_field }))
+builtin(
+  "datetime_format",
+  "Writes a time (seconds since 1970, or ISO 8601) in a strftime format",
+  object({ time = { type = { "number", "string" } }, format = string_field }, { "time" })
+)
+builtin("datetime_parse", "Reads a time in ISO 8601 as seconds since 1970", object({ text = string_field }, { "text" }))
+builtin("json_parse", "Reads JSON", object({ text = string_field }, { "text" }))
+builtin("json_stringify", "Writes a value as JSON", object({ value = {}, indent = { type = "integer" } }))
+
+-- Parameters as spells write them: a JSON Schema, or the properties alone.
+local function schema_of(parameters)
+  if parameters == nil or next(parameters) == nil then return { type = "object" } end
+  if parameters.type ~= nil and type(parameters.type) ~= "table" then return parameters end
+  return { type = "object", properties = parameters }
+end
+
+-- A tool out of the table that describes it.
+local function tool_of(given, caller)
+  local fn = given.execute or given.handler or given.fn or given["function"] or given.func
+  if type(given.name) ~= "string" or given.name == "" then
+    raise.raise("'" .. caller .. "' needs a name for the tool")
+  end
+  if type(fn) ~= "function" then
+    raise.raise("'" .. caller .. "' needs a function `execute` for the tool '" .. given.name .. "'")
+  end
+  local tool = {
+    name = given.name,
+    description = given.description or "",
+    parameters = schema_of(given.parameters or given.schema or given.input_schema),
+    execute = fn,
+  }
+  check_schema(tool.name, tool.parameters)
+  return tool
+end
+
+local function need(name, caller)
+  raise.check(1, caller, "string", name)
+  local tool = registered[name]
+  if tool then return tool end
+  return nil, errorobject.new({
+    code = "not_found",
+    message = "there is no tool '" .. name .. "'",
+    suggestion = "tools.list() gives those that there are",
+  })
+end
+
+--- Registers a tool: `register(name, description, schema, fn)`, `register(name, fn)`, `register(name, table)`, or a
+--- table `{ name, description, parameters, execute }`. `parameters` is a JSON Schema, or its properties alone.
+--- ```lua
+--- tools.register("double", "Doubles a number", { n = { type = "number" } }, function(args) return 2 * args.n end)
+--- print(tools.execute("double", { n = 21 })) --> 42
+--- ```
+---@param name string|table
+---@param ... any
+---@return table tool
+function M.register(name, ...)
+  local given = name
+  if type(name) == "string" then
+    local second, third, fourth = ...
+    if type(second) == "function" then
+      given = { name = name, execute = second }
+    elseif type(second) == "table" and type(third) == "function" then
+      given = { name = name, parameters = second, execute = third }
+    elseif type(second) == "table" then
+      given = {}
+      for key, value in next, second do given[key] = value end
+      given.name = name
+    elseif type(third) == "function" then
+      given = { name = name, description = second, execute = third }
+    else
+      given = { name = name, description = second, parameters = third, execute = fourth }
+    end
+  end
+  raise.check(1, "tools.register", "table", given)
+  local tool = tool_of(given, "tools.register")
+  registered[tool.name] = tool
+  return M.get(tool.name)
+end
+
+--- Registers a tool; the same as `tools.register`.
+M.define = M.register
+
+local function note(name, arguments, began, ok, failure)
+  local seconds = host.now() - began
+  local metric = metrics[name] or { calls = 0, errors = 0, seconds = 0 }
+  metrics[name] = metric
+  metric.calls, metric.seconds = metric.calls + 1, metric.seconds + seconds
+  if not ok then metric.errors = metric.errors + 1 end
+  if #history >= KEPT then remove(history, 1) end
+  local told = failure and tostring(failure) or nil
+  history[#history + 1] = { tool = name, arguments = arguments, success = ok, error = told, seconds = seconds }
+end
+
+local function noted(name, arguments, began, ok, ...)
+  if not ok then
+    note(name, arguments, began, false, (...))
+    error((...), 0)
+  end
+  local value, err = ...
+  note(name, arguments, began, not (value == nil and err ~= nil), err)
+  return ...
+end
+
+--- Checks the arguments against the tool's schema and calls it; returns what it returns, or `nil, err`.
+--- ```lua
+--- print(tools.execute("calculator", { expression = "6 * 7" })) --> 42
+--- ```
+---@param name string
+---@param arguments? table
+---@return any value
+function M.execute(name, arguments)
+  local tool, missing = need(name, "tools.execute")
+  if not tool then return nil, missing end
+  arguments = arguments == nil and {} or arguments
+  local valid, problem = M.validate(name, arguments)
+  if not valid then return nil, problem end
+  return noted(name, arguments, host.now(), pcall(tool.execute, arguments))
+end
+
+--- Calls a tool as `tools.execute` does, and never raises: returns `{ success, result, error }`.
+--- ```lua
+--- print(tools.execute_safe("calculator", { expression = "1 +" }).success) --> false
+--- ```
+---@param name string
+---@param arguments? table
+---@return table outcome
+function M.execute_safe(name, arguments)
+  local ok, value, err = pcall(M.execute, name, arguments)
+  if not ok then return { success = false, error = tostring(value) } end
+  if value == nil and err ~= nil then return { success = false, error = tostring(err) } end
+  return { success = true, result = value }
+end
+
+--- Tells whether arguments fit the tool's schema: true, or `false, err`.
+--- ```lua
+--- print(tools.validate("calculator", { expression = "1" })) --> true
+--- ```
+---@param name string
+---@param arguments table
+---@return boolean valid
+function M.validate(name, arguments)
+  local tool, missing = need(name, "tools.validate")
+  if not tool then return false, missing end
+  local problems = problems_of(name, tool.parameters, arguments == nil and {} or arguments)
+  if #problems == 0 then return true end
+  local message = "wrong arguments for " .. name .. ": " .. concat(problems, "; ")
+  return false, errorobject.new({ code = "bad_arguments", message = message })
+end
+
+--- Returns a tool, `{ name, description, parameters, execute }`; nil if there is none of that name.
+--- ```lua
+--- print(tools.get("calculator").name) --> calculator
+--- ```
+---@param name string
+---@return table? tool
+function M.get(name)
+  raise.check(1, "tools.get", "string", name)
+  local tool = registered[name]
+  if not tool then return nil end
+  return {
+    name = name,
+    description = tool.description,
+    parameters = tool.parameters,
+    execute = function(arguments) return M.execute(name, arguments) end,
+  }
+end
+
+--- Returns what is known of a tool: `{ name, description, parameters, builtin }`; nil if there is none of that name.
+--- ```lua
+--- print(tools.get_info("calculator").builtin) --> true
+--- ```
+---@param name string
+---@return table? info
+function M.get_info(name)
+  raise.check(1, "tools.get_info", "string", name)
+  local tool = registered[name]
+  if not tool then return nil end
+  return {
+    name = name,
+    description = tool.description,
+    parameters = tool.parameters,
+    builtin = tool.builtin or false,
+  }
+end
+
+--- Lists the names of the tools, in order.
+--- ```lua
+--- print(tools.list()[1]) --> calculator
+--- ```
+---@return table names
+function M.list()
+  local names = {}
+  for name in next, registered do names[#names + 1] = name end
+  sort(names)
+  return names
+end
+
+--- Takes a tool away; returns whether there was one.
+--- ```lua
+--- print(tools.remove("nothing")) --> false
+--- ```
+---@param name string
+---@return boolean removed
+function M.remove(name)
+  raise.check(1, "tools.remove", "string", name)
+  local was = registered[name] ~= nil
+  registered[name] = nil
+  return was
+end
+
+-- A step of a pipeline: a name, a function, or `{ name/tool, params/args }`.
+local function run_step(step, value)
+  if type(step) == "function" then return step(value) end
+  if type(step) == "string" then return M.execute(step, value) end
+  local arguments = step.params or step.args or step.arguments or value
+  if type(arguments) == "function" then arguments = arguments(value) end
+  return M.execute(step.tool or step.name or step[1], arguments)
+end
+
+--- Passes a value through steps, each given what the one before returned: names of tools, functions, or
+--- `{ tool, params }` with params a table or a function of the value. Stops at the first failure: `nil, err`.
+--- ```lua
+--- print(tools.pipeline({ function(n) return { expression = n .. "+1" } end, "calculator" }, 41)) --> 42
+--- ```
+---@param steps table
+---@param value? any
+---@return any value
+function M.pipeline(steps, value)
+  raise.check(1, "tools.pipeline", "table", steps)
+  for _, step in ipairs(steps) do
+    local err
+    value, err = run_step(step, value)
+    if value == nil and err ~= nil then return nil, err end
+  end
+  return value
+end
+
+--- Makes one function of several steps, as `tools.pipeline` takes them.
+--- ```lua
+--- local calculate = tools.compose("calculator", tostring)
+--- print(calculate({ expression = "40 + 2" })) --> 42
+--- ```
+---@param ... any
+---@return function composed
+function M.compose(...)
+  local steps = { ... }
+  if select("#", ...) == 1 and type(steps[1]) == "table" and #steps[1] > 0 then steps = steps[1] end
+  return function(value) return M.pipeline(steps, value) end
+end
+
+--- Calls tools side by side: a list of `{ tool, params }`; returns a list of `{ success, result, error }` in its order.
+--- ```lua
+--- local r = tools.parallel_execute({ { tool = "calculator", params = { expression = "40 + 2" } } })
+--- print(r[1].result) --> 42
+--- ```
+---@param calls table
+---@return table outcomes
+function M.parallel_execute(calls)
+  raise.check(1, "tools.parallel_execute", "table", calls)
+  local jobs, outcomes = {}, {}
+  for index, call in ipairs(calls) do
+    local name, arguments = call.tool or call.name or call[1], call.params or call.args or call.arguments or call[2]
+    jobs[index] = promises.check(1, "tools.parallel_execute", (promises.spawn(M.execute_safe, name, arguments)))
+  end
+  for index, job in ipairs(jobs) do outcomes[index] = promises.await(job) end
+  return outcomes
+end
+
+--- Returns how often a tool was called: `{ calls, errors, seconds }`; without a name, those of all by name.
+--- ```lua
+--- print(tools.get_metrics("never").calls) --> 0
+--- ```
+---@param name? string
+---@return table metrics
+function M.get_metrics(name)
+  local function copy(of)
+    local metric = metrics[of] or { calls = 0, errors = 0, seconds = 0 }
+    return { calls = metric.calls, errors = metric.errors, seconds = metric.seconds }
+  end
+  if name ~= nil then return copy(name) end
+  local all = {}
+  for each in next, metrics do all[each] = copy(each) end
+  return all
+end
+
+--- Returns the last calls, oldest first: a list of `{ tool, arguments, success, error, seconds }`.
+--- ```lua
+--- local calls = tools.get_history()
+--- ```
+---@param limit? integer
+---@return table calls
+function M.get_history(limit)
+  local copy = {}
+  for index = #history - math_min(limit or #history, #history) + 1, #history do copy[#copy + 1] = history[index] end
+  return copy
+end
+
+return M
