@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -125,6 +126,9 @@ _TIMED = re.compile(r"[ \t]*%time(?:it)?[ \t]+")
 _DECLARING = frozenset(("local", "function", "for"))
 
 
+_MEMBER_KEYWORD = re.compile(r"(?<![.:])[.:]\s*([a-z]+)\Z")
+
+
 def look(code: str, offset: int) -> Cursor:
     """Tell what stands at `offset` of a cell."""
     offset = max(0, min(offset, len(code)))
@@ -137,7 +141,14 @@ def look(code: str, offset: int) -> Cursor:
     in_magic = timed is None and any(
         start <= offset and "\n" not in code[start:offset] for start, _ in cell.magics
     )
-    return Cursor(code, offset, before, parse(lua), _place(code[:offset], before, in_magic))
+    place = _place(code[:offset], before, in_magic)
+    word = _MEMBER_KEYWORD.search(lua, 0, offset)
+    if word and word.group(1) in KEYWORDS:  # `string.for` on the way to `string.format`
+        as_name = parse(lua[: offset - 1] + "_")
+        member = _place(code[:offset], as_name, in_magic)
+        if isinstance(member, AtMember):
+            before, place = as_name, dataclasses.replace(member, prefix=word.group(1))
+    return Cursor(code, offset, before, parse(lua), place)
 
 
 def _place(text: str, before: Chunk, in_magic: bool) -> Place:
