@@ -117,7 +117,7 @@ _parts: dict[str, str] = {
 @supports (grid-template-columns: subgrid) and selector(:has(a)) {
   .llmspell .ls-sort { display: grid; grid-template-columns: repeat(var(--w), auto); --d: 1; }
   .llmspell .ls-sort > thead, .llmspell .ls-sort > tbody { display: contents; }
-  .llmspell .ls-sort > * > tr { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; }
+  .llmspell .ls-sort > * > tr { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; padding: 0; }
   .llmspell .ls-sort > thead > tr { position: sticky; top: 0; z-index: 2; order: -9999 !important; }
   .llmspell .ls-sort > thead > tr > th { position: relative; }
   .llmspell .ls-sort > thead > tr > th:first-child { position: sticky; }
