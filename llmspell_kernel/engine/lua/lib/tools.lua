@@ -69,6 +69,17 @@ local function tool_of(given, caller)
   return tool
 end
 
+--- Checks the table that describes a tool and returns the tool, without registering it.
+--- ```lua
+--- print(tools.describe({ name = "echo", execute = print }).name) --> echo
+--- ```
+---@param given table
+---@return table tool
+function M.describe(given)
+  raise.check(1, "tools.describe", "table", given)
+  return tool_of(given, "tools.describe")
+end
+
 local function need(name, caller)
   raise.check(1, caller, "string", name)
   local tool = registered[name]
