@@ -259,6 +259,8 @@ def test_a_malformed_request_is_answered(console: Console) -> None:
     message = console.client.session.msg("execute_request", {"silent": False})
     console.client.shell_channel.send(message)
     reply = console.client.get_shell_msg(timeout=20)
+    while reply["parent_header"]["msg_id"] != message["header"]["msg_id"]:
+        reply = console.client.get_shell_msg(timeout=20)
     assert reply["content"]["status"] == "error"
     assert console.run("1").result == "1"
 
