@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
+from importlib import import_module
 from typing import Any, TypeAlias, cast
 
 from llmspell_kernel.display.html import problems_html, table_html
@@ -46,6 +48,18 @@ Renderer: TypeAlias = Callable[[Node], "MimeBundle | None"]
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MIME = re.compile(r"[a-z]+/[\w.+-]+")
+
+
+# How values of our own types are drawn: a function of their plain data, in a module loaded when it is needed.
+_BUILT_IN = {
+    "error": "error_card:error_bundle",
+    "manifest": "manifest:manifest_bundle",
+    "response": "response:response_bundle",
+    "run": "transcript:transcript_bundle",
+    "search": "search:search_bundle",
+    "tests": "suite:suite_bundle",
+    "workflow": "workflow:workflow_bundle",
+}
 
 
 def _nothing(_: Node) -> MimeBundle:
@@ -146,7 +160,17 @@ def _type_name(node: Node) -> str | None:
 
 def _renderer_of(node: Node) -> Renderer | None:
     name = _type_name(node)
-    return _renderers.get(name) if name is not None else None
+    if name is None:
+        return None
+    return _renderers.get(name) or (partial(_draw_plain, _BUILT_IN[name]) if name in _BUILT_IN else None)
+
+
+def _draw_plain(place: str, node: Node) -> MimeBundle | None:
+    data = to_plain(node, whole=False)
+    if not isinstance(data, dict):
+        return None
+    module, _, function = place.partition(":")
+    return getattr(import_module(f"llmspell_kernel.display.{module}"), function)(data)
 
 
 def _standard(node: Node) -> MimeBundle:

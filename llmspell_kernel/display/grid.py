@@ -95,7 +95,7 @@ def _corner(name: str, sortable: bool) -> str:
 
 def _head_cell(name: Node, kind: str, number: int) -> str:
     text = name if isinstance(name, str) else str(name) if isinstance(name, int) else scalar_text(name)
-    label = f'<span class="ls-t">{kind}</span>' if kind else ""
+    label = f' <span class="ls-t">{kind}</span>' if kind else ""
     sort = ""
     if number:
         title = f'title="sort by {escape(text)}" aria-label="sort by {escape(text)}"'
@@ -163,7 +163,7 @@ def _cell(cell: Node, text: TableWriter, branch: Callable[[Table], str]) -> str:
             return "<td></td>"
         case String(text=beginning) if beginning:
             size = literal.count(cell.length, "byte")
-            return f'<td{_LEFT}>{escape(beginning)}…<span class="ls-t">{size}</span></td>'
+            return f'<td{_LEFT}>{escape(beginning)}… <span class="ls-t">{size}</span></td>'
         case Table() if not cell.cut and not cell.is_empty:
             return f'<td{_LEFT}><ul class="ls-tree"><li>{branch(cell)}</li></ul></td>'
         case Table() | Reference():

@@ -97,7 +97,7 @@ class _TreeWriter:
         summary = (
             f"{label}{mark}{self._name(table)}"
             f'<code class="{"" if own else "ls-p "}ls-q">{escape(preview)}</code>'
-            f'<span class="ls-t">{escape(table_size(table))}</span>'
+            f' <span class="ls-t">{escape(table_size(table))}</span>'
         )
         if table.cut:
             return f"<span>{summary}</span>"
@@ -163,13 +163,13 @@ def _leaf_type(node: Node) -> str:
         return ""
     if isinstance(node, String) and node.data:
         kind = "binary string"
-    return f'<span class="ls-t">{kind}</span>'
+    return f' <span class="ls-t">{kind}</span>'
 
 
 def _long_string(label: str, text: str, size: int) -> str:
     first = text[:_LONG].split("\n", 1)[0][:_PREVIEW]
     return (
         f'<details><summary>{label}<code class="ls-s ls-p">"{escape(first)}…</code>'
-        f'<span class="ls-t">string, {size:,} bytes</span></summary>'
+        f' <span class="ls-t">string, {size:,} bytes</span></summary>'
         f'<pre class="ls-long ls-s">{escape(text)}</pre></details>'
     )

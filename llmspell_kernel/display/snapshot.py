@@ -6,7 +6,7 @@ below. ``None`` stands for nil only in data made by `from_plain`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -179,11 +179,12 @@ class Incomplete(ValueError):
     """The snapshot does not hold the whole value, or the value is not plain data."""
 
 
-def to_plain(node: Node) -> Any:
+def to_plain(node: Node, *, whole: bool = True) -> Any:
     """Give the plain Python data that `node` pictures: lists, dicts, strings, bytes, numbers.
 
     Raises:
-        Incomplete: part of the value is left out, or it is no data (functions, cycles).
+        Incomplete: part of the value is left out, or it is no data (functions, cycles); never if not `whole`,
+            when what is missing is left out of the data too and strings end in ``…`` where they are cut.
     """
     match node:
         case None | Nil():
@@ -193,45 +194,61 @@ def to_plain(node: Node) -> Any:
         case String():
             if node.length == len(node.data):
                 return node.data
-            raise Incomplete("a string was cut")
+            return _missing("a string was cut", (node.text or repr(node.data)) + "…", whole)
         case Table():
-            return _table_to_plain(node)
+            return _table_to_plain(node, whole)
         case _:
-            raise Incomplete(f"a {kind_of(node)} is not plain data")
+            return _missing(f"a {kind_of(node)} is not plain data", None, whole)
 
 
-def _table_to_plain(table: Table) -> Any:
-    if table.cut or table.items_left_out or table.fields_left_out or table.inexact:
+def _missing(problem: str, instead: Any, whole: bool) -> Any:
+    if whole:
+        raise Incomplete(problem)
+    return instead
+
+
+def _table_to_plain(table: Table, whole: bool) -> Any:
+    if whole and (table.cut or table.items_left_out or table.fields_left_out or table.inexact):
         raise Incomplete("part of a table was left out")
     if table.grid:
-        return _grid_to_plain(table.grid)
-    items = [to_plain(item) for item in table.items]
-    if not table.fields:
+        return _grid_to_plain(table.grid, whole)
+    items = [to_plain(item, whole=whole) for item in table.items]
+    fields = _fields_to_plain(table.pairs(), whole)
+    if not fields:
         return items if items or table.sequence else {}
-    fields = {_plain_key(key): to_plain(value) for key, value in table.pairs()}
     return dict(enumerate(items, start=1)) | fields
 
 
-def _grid_to_plain(grid: Grid) -> Any:
-    if grid.labels:
-        return dict(zip(map(_plain_key, grid.labels), _rows_to_plain(grid), strict=True))
-    return _rows_to_plain(grid)
-
-
-def _rows_to_plain(grid: Grid) -> list[Any]:
-    if not grid.columns:
-        return [[to_plain(cell) for cell in row] for row in grid.rows]
-    if grid.width > len(grid.columns):
+def _grid_to_plain(grid: Grid, whole: bool) -> Any:
+    if whole and grid.width > len(grid.rows[0]):
         raise Incomplete("columns were left out")
-    names = [_plain_key(name) for name in grid.columns]
-    return [
-        {name: to_plain(cell) for name, cell in zip(names, row, strict=True) if not isinstance(cell, Nil)}
-        for row in grid.rows
-    ]
+    rows = [_row_to_plain(grid, row, whole) for row in grid.rows]
+    return (
+        {_plain_key(label): row for label, row in zip(grid.labels, rows, strict=True)}
+        if grid.labels
+        else rows
+    )
+
+
+def _row_to_plain(grid: Grid, row: list[Node], whole: bool) -> Any:
+    if not grid.columns:
+        return [to_plain(cell, whole=whole) for cell in row]
+    cells = zip(grid.columns, row, strict=True)
+    return _fields_to_plain(((name, cell) for name, cell in cells if not isinstance(cell, Nil)), whole)
+
+
+def _fields_to_plain(fields: Iterable[tuple[Node, Node]], whole: bool) -> dict[Any, Any]:
+    return {
+        _plain_key(key): to_plain(value, whole=whole) for key, value in fields if whole or _is_plain_key(key)
+    }
+
+
+def _is_plain_key(key: Node) -> bool:
+    return isinstance(key, bool | int | float | str)
 
 
 def _plain_key(key: Node) -> Any:
-    if isinstance(key, bool | int | float | str):
+    if _is_plain_key(key):
         return key
     raise Incomplete(f"a key is a {kind_of(key)}")
 
@@ -255,32 +272,41 @@ def kind_of(node: Node) -> str:
             return type(node).__name__.lower()
 
 
-def from_plain(value: object) -> Node:
-    """Picture plain Python data whole, for the renderers that take nodes."""
+def from_plain(value: object, *, keep_order: bool = False) -> Node:
+    """Picture plain Python data whole, for the renderers that take nodes.
+
+    Keys are sorted as Lua's are, unless `keep_order`.
+    """
     match value:
         case None | bool() | int() | float() | str():
             return value
         case bytes():
             return String(length=len(value), data=value)
         case Mapping():
-            return _mapping(cast("Mapping[object, object]", value))
+            return _mapping(cast("Mapping[object, object]", value), keep_order)
         case Sequence():
-            return _sequence(cast("Sequence[object]", value))
+            return _sequence(cast("Sequence[object]", value), keep_order)
         case _:
             return str(value)
 
 
-def _mapping(value: Mapping[object, object]) -> Table:
-    entries = sorted(value.items(), key=lambda entry: (isinstance(entry[0], str), str(entry[0])))
-    fields = [from_plain(part) for entry in entries for part in entry]
+def _mapping(value: Mapping[object, object], keep_order: bool) -> Table:
+    entries = list(value.items())
+    if not keep_order:
+        entries.sort(key=lambda entry: (isinstance(entry[0], str), str(entry[0])))
+    fields = [from_plain(part, keep_order=keep_order) for entry in entries for part in entry]
     return Table(count=len(value), fields=fields)
 
 
-def _sequence(value: Sequence[object]) -> Table:
+def _sequence(value: Sequence[object], keep_order: bool) -> Table:
     rows = [cast("Mapping[object, object]", row) for row in value if isinstance(row, Mapping) and row]
-    if len(rows) == len(value) and rows:
-        names = sorted({str(name) for row in rows for name in row})
-        cells = [[from_plain(row[name]) if name in row else Nil() for name in names] for row in rows]
-        grid = Grid(width=len(names), head=len(rows), rows=cells, columns=list(names))
-        return Table(length=len(value), grid=grid)
-    return Table(length=len(value), items=[from_plain(item) for item in value])
+    if not rows or len(rows) < len(value):
+        return Table(length=len(value), items=[from_plain(item, keep_order=keep_order) for item in value])
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    if not keep_order:
+        names.sort()
+    cells = [
+        [from_plain(row[name], keep_order=keep_order) if name in row else Nil() for name in names]
+        for row in rows
+    ]
+    return Table(length=len(value), grid=Grid(width=len(names), head=len(rows), rows=cells, columns=[*names]))

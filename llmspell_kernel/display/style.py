@@ -28,7 +28,7 @@ _BASE = """
   font-size: var(--jp-content-font-size1, 14px);
   line-height: 1.45;
 }
-.llmspell code, .llmspell pre {
+.llmspell.llmspell code, .llmspell.llmspell pre {
   font-family: var(--jp-code-font-family, ui-monospace, Menlo, Consolas, monospace);
   font-size: var(--jp-code-font-size, 13px);
   background: none; padding: 0; margin: 0; color: inherit;
@@ -40,7 +40,7 @@ _BASE = """
 .llmspell .ls-q { color: var(--ls-quiet); }
 .llmspell .ls-t {
   font-family: var(--jp-ui-font-family, system-ui, sans-serif); color: var(--ls-quiet); font-size: .8em;
-  font-weight: normal; margin-left: .5em;
+  font-weight: normal; margin-left: .3em;
 }
 .llmspell .ls-foot { color: var(--ls-quiet); font-size: .85em; margin: .35em 0 .2em; }
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -38,6 +39,42 @@ def without_style(bundle: MimeBundle) -> MimeBundle:
     return shown
 
 
+class Checker(HTMLParser):
+    """Collects tags and attributes; fails on what is not closed."""
+
+    VOID = frozenset({"input", "br", "hr", "img", "polyline", "path"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def sound(markup: str) -> Checker:
+    checker = Checker()
+    checker.feed(re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL))
+    checker.close()
+    assert checker.open == []
+    return checker
+
+
 @pytest.fixture
 def take() -> Any:
     def take(code: str) -> Node:
@@ -53,3 +90,14 @@ def draw() -> Any:
         return without_style(render_result(take_all(code)))
 
     return draw
+
+
+@pytest.fixture
+def plain_style() -> Any:
+    return without_style
+
+
+@pytest.fixture
+def check() -> Any:
+    """Check that markup is sound; gives its tags, attributes and text."""
+    return sound

@@ -123,3 +123,22 @@ def test_several_values_keep_their_pictures(draw: Any, snapshot: Any) -> None:
 def test_a_snapshot_that_came_as_plain_data_is_typed() -> None:
     plain = {"kind": "table", "length": 1, "items": [{"kind": "string", "data": b"\xff", "length": 1}]}
     assert render_result([snapshot_of(plain)])["text/plain"] == '{"\\xFF"}'
+
+
+def test_our_own_types_are_drawn_as_what_they_are(draw: Any) -> None:
+    answer = draw("return setmetatable({content = '*hi*', model = 'small'}, {__name = 'response'})")
+    assert answer["text/plain"] == "*hi*\n\n— small"
+    assert answer["text/markdown"] == "*hi*"
+    error = draw("return nil, setmetatable({code = 'timeout', message = 'too slow'}, {__name = 'error'})")
+    assert error["text/plain"] == "nil\terror (timeout): too slow"
+    assert "No answer in time" in error["text/html"]
+
+
+def test_a_type_of_the_same_name_and_another_shape_is_drawn_as_a_table(draw: Any) -> None:
+    assert draw("return setmetatable({x = 1}, {__name = 'response'})")["text/plain"] == "response {x = 1}"
+    assert draw("return setmetatable({1, 2}, {__name = 'error'})")["text/plain"] == "error {1, 2}"
+
+
+def test_what_a_snapshot_cut_is_drawn_as_far_as_it_goes(draw: Any) -> None:
+    code = "return setmetatable({content = string.rep('x', 1e6), tool = print}, {__name = 'response'})"
+    assert "x…" in draw(code)["text/plain"]

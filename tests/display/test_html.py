@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -68,42 +67,6 @@ def test_a_style_sheet_has_only_what_the_output_uses() -> None:
     assert len(short) < 2500
 
 
-class Checker(HTMLParser):
-    """Collects tags and attributes; fails on what is not closed."""
-
-    VOID = frozenset({"input", "br", "hr", "img", "polyline", "path"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes.update(name for name, _ in attrs)
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def check(markup: str) -> Checker:
-    checker = Checker()
-    checker.feed(re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL))
-    checker.close()
-    assert checker.open == []
-    return checker
-
-
 ALLOWED_TAGS = set(
     re.findall(
         r"\w+",
@@ -127,7 +90,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_nothing_of_a_value_becomes_markup(take: Any, attack: str) -> None:
+def test_nothing_of_a_value_becomes_markup(take: Any, check: Any, attack: str) -> None:
     lua = json.dumps(attack)
     shapes = [
         f"return {{{{[{lua}] = 1, b = {lua}}}, {{[{lua}] = {lua}, b = {{x = {lua}}}}}, {{b = true}}}}",
@@ -156,9 +119,13 @@ data = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(data)
-def test_any_data_is_drawn_as_sound_markup(value: Any) -> None:
+def test_any_data_is_drawn_as_sound_markup(check: Any, value: Any) -> None:
     bundle = mime_bundle(from_plain(value))
     assert isinstance(bundle["text/plain"], str)
     if "text/html" in bundle:

@@ -130,7 +130,9 @@ def test_images_and_data_are_kept() -> None:
 
 def test_markdown_is_drawn_here_so_that_its_html_cannot_act() -> None:
     bundle = passive_bundle({"text/markdown": "*x* <script>alert(1)</script>"})
-    assert bundle["text/html"].endswith("<p><em>x</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n</div></div>")
+    assert bundle["text/html"].endswith(
+        "<p><em>x</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n</div></div>"
+    )
 
 
 def test_values_of_a_spell_pass_through_here(draw: Any) -> None:
