@@ -27,7 +27,7 @@ _WIDTH = 160
 """Characters of a source line that are shown."""
 _TAB = "    "
 
-_RED, _GREEN, _CYAN, _DIM, _YELLOW, _RESET = (f"\x1b[{code}m" for code in ("31", "32", "36", "2", "33", "0"))
+_RED, _GREEN, _CYAN, _DIM, _BOLD, _RESET = (f"\x1b[{code}m" for code in ("31", "32", "36", "2", "1", "0"))
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -265,10 +265,10 @@ def render(
     if failure.object and failure.object not in failure.message:
         shown.append(f"error object: {_plain(failure.object)}")
     if failure.suggestion:
-        shown.append(paint(_YELLOW, _plain(failure.suggestion)))
+        shown.append(paint(_BOLD, _plain(failure.suggestion)))
     hint = None if failure.suggestion else _hint(failure, source or "", lines, known_names)
     if hint:
-        shown.append(paint(_YELLOW, _plain(hint)))
+        shown.append(paint(_BOLD, _plain(hint)))
     return shown
 
 

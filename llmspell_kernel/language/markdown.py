@@ -6,7 +6,9 @@ import re
 from html import escape
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```[ \t]*$\n?", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"``\s?(.+?)\s?``|`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
+_INLINE = re.compile(
+    r"``\s?(.+?)\s?``|`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\((https?://[^)\s]+)\)"
+)
 
 
 def to_html(markdown: str) -> str:

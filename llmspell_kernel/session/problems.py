@@ -75,7 +75,8 @@ def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: M
     """A cell that was stopped softly: what it did until then stays."""
     ename, message, advice = _why(reason, settings)
     where = _traceback(failure, sources)[1:]
-    lines = [f"\x1b[31m{ename}\x1b[0m: {message}; what the cell did until then stays", *where]
+    told = "" if ename.lower() == message else f"{message}; "
+    lines = [f"\x1b[31m{ename}\x1b[0m: {told}what the cell did until then stays", *where]
     return Problem(ename, message, [*lines, advice] if advice else lines)
 
 
