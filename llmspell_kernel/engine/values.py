@@ -154,7 +154,7 @@ def _to_extension(value: Any) -> msgspec.msgpack.Ext:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_to_extension)
 
-_LEAVES = frozenset({str, float, bool, bytes, type(None), CallbackRef, HandleRef})
+_LEAVES: frozenset[object] = frozenset({str, float, bool, bytes, type(None), CallbackRef, HandleRef})
 _PASSED_ON = (bytes, CallbackRef, HandleRef, BooleanKey)
 
 
