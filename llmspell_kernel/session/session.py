@@ -110,10 +110,11 @@ class Session:
 
     async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
         """Run one cell; its text goes to `surface` while it runs."""
-        if self.settings.cells.diagnostics:
-            asyncio.get_running_loop().call_soon(self._warn, code, surface)
         self.sources[name] = code
-        return await self._run(code, surface, name, "cell")
+        outcome = await self._run(code, surface, name, "cell")
+        if self.settings.cells.diagnostics and isinstance(outcome, Succeeded):
+            self._warn(code, surface)  # a cell that failed tells its mistake itself
+        return outcome
 
     async def evaluate(self, expression: str, surface: Surface) -> Outcome:
         """Evaluate `expression` beside the cells; nothing of it is kept."""
@@ -230,7 +231,7 @@ class Session:
         return self._intelligence.check(code)
 
     def _warn(self, code: str, surface: Surface) -> None:
-        """Show the warnings about a cell while it begins to run, each once in a session."""
+        """Show the warnings about a cell, each once in a session."""
         try:
             found = [one for one in self.diagnose(code) if one.message not in self._warned]
         except Exception:
