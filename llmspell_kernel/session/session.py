@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("llmspell")
 _OUTPUTS_KEPT = 256
+_CHECKED_CHARACTERS = 100_000
+"""Longer cells were written by no person, and checking them would keep the next one waiting."""
 _SPILL_LIMIT = 1 << 30
 
 
@@ -112,7 +114,8 @@ class Session:
         """Run one cell; its text goes to `surface` while it runs."""
         self.sources[name] = code
         outcome = await self._run(code, surface, name, "cell")
-        if self.settings.cells.diagnostics and isinstance(outcome, Succeeded):
+        checked = self.settings.cells.diagnostics and len(code) <= _CHECKED_CHARACTERS
+        if checked and isinstance(outcome, Succeeded):
             self._warn(code, surface)  # a cell that failed tells its mistake itself
         return outcome
 

@@ -43,14 +43,14 @@ local NEVER = { done = false }
 local seed = raw_create(function(body)
   while true do
     local ok, thread = pcall(raw_create, body)
-    body = raw_yield(ok and thread)
+    body = raw_yield(ok and thread, thread)
   end
 end)
 S.seed = seed
 
 function S.create(body)
-  local _, thread = raw_resume(seed, body)
-  if not thread then error("not enough memory", 0) end
+  local ok, thread, why = raw_resume(seed, body)
+  if not (ok and thread) then error(ok and why or thread, 0) end -- memory, or nested too deep for C's stack
   return thread
 end
 
