@@ -30,6 +30,10 @@ _LUA_NAMES: dict[Any, str] = {
 }
 
 
+def _name_of(base: Any) -> str:
+    return _LUA_NAMES.get(base) or getattr(base, "type_name", "table")
+
+
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return tuple(base for arm in typing.get_args(annotation) for base in _alternatives(arm))
@@ -39,9 +43,7 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 def describe(annotation: Any) -> str:
     """Return the Lua types that `annotation` takes, such as ``string or table``."""
-    names = dict.fromkeys(
-        _LUA_NAMES.get(base, "table") for base in _alternatives(annotation) if base is not type(None)
-    )
+    names = dict.fromkeys(_name_of(base) for base in _alternatives(annotation) if base is not type(None))
     return " or ".join(names)
 
 
@@ -53,7 +55,7 @@ def lua_type(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    return _LUA_NAMES.get(type(value), "table")
+    return _name_of(type(value))
 
 
 def _fits(value: Any, base: Any) -> bool:
@@ -130,7 +132,7 @@ def bind(function: str, parameters: Iterable[Parameter], given: list[Any]) -> li
         missing = index >= len(given)
         value = None if missing else given[index]
         if value is None and parameter.optional:
-            bound.append(None)
+            bound.append(parameter.default)
             continue
         fits, converted = check(value, parameter.annotation)
         if not fits:

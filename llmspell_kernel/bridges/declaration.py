@@ -25,6 +25,8 @@ class Parameter:
     annotation: Any
     optional: bool
     variadic: bool
+    default: Any = None
+    """What is taken for nil."""
 
     @property
     def lua_type(self) -> str:
@@ -44,11 +46,13 @@ class Export:
     parameters: tuple[Parameter, ...]
     grant: str | None
     attribute: str = field(repr=False)
+    method: bool = False
+    """Whether it is a method of the type `module`."""
 
     @property
     def qualified(self) -> str:
-        """``module.name``, as messages and the reference show it."""
-        return f"{self.module}.{self.name}"
+        """``module.name`` or ``Type:name``, as messages and the reference show it."""
+        return f"{self.module}{':' if self.method else '.'}{self.name}"
 
     @property
     def signature(self) -> str:
@@ -63,7 +67,7 @@ class Export:
         """The record for completion, inspection and the reference."""
         return Documented(
             name=self.qualified,
-            kind="function",
+            kind="method" if self.method else "function",
             doc=self.doc,
             parameters=tuple(
                 Option("..." if p.variadic else p.name, p.lua_type.replace(" or ", "|"), optional=p.optional)
@@ -109,9 +113,11 @@ class Bridge:
     module: typing.ClassVar[str]
     """Name of the Lua global, and for ``require``."""
     aliases: typing.ClassVar[tuple[str, ...]] = ()
+    handles: typing.ClassVar[tuple[type[Handle], ...]] = ()
+    """What its functions return that Lua holds by reference."""
     lua_part: typing.ClassVar[str | None] = None
     """The engine's own Lua module that holds the rest of the members, such as ``lib.json``."""
-    call: typing.ClassVar[str | None] = None
+    called_as: typing.ClassVar[str | None] = None
     """The member that calling the module itself calls."""
     internal: typing.ClassVar[bool] = False
     """True for what only the engine's own Lua calls."""
@@ -122,11 +128,39 @@ class Bridge:
     @classmethod
     def exports(cls) -> tuple[Export, ...]:
         """Everything that the class exports, in order of definition."""
-        return tuple(
-            _export_of(cls.module, attribute, getattr(cls, attribute))
-            for attribute in _attributes(cls)
-            if hasattr(getattr(cls, attribute), _MARK)
-        )
+        return _exports_of(cls, cls.module)
+
+
+class Handle:
+    """Base of the objects that Lua holds by reference: what they export are methods there.
+
+    A bridge returns one, alone or inside other values, and gets the same object back as an argument. It lives until
+    Lua has collected it, whatever else becomes of the call that returned it.
+    """
+
+    type_name: typing.ClassVar[str]
+    """What Lua calls the type, such as ``Agent``."""
+
+    @property
+    def label(self) -> str:
+        """What ``tostring`` shows after the type; its number if empty."""
+        return ""
+
+    async def close(self) -> None:
+        """Release what it holds: Lua no longer knows it, or the session ends."""
+
+    @classmethod
+    def exports(cls) -> tuple[Export, ...]:
+        """Its methods, in order of definition."""
+        return _exports_of(cls, cls.type_name, method=True)
+
+
+def _exports_of(cls: type, owner: str, *, method: bool = False) -> tuple[Export, ...]:
+    return tuple(
+        _export_of(owner, attribute, getattr(cls, attribute), method)
+        for attribute in _attributes(cls)
+        if hasattr(getattr(cls, attribute), _MARK)
+    )
 
 
 def _attributes(cls: type) -> list[str]:
@@ -136,20 +170,21 @@ def _attributes(cls: type) -> list[str]:
     return list(seen)
 
 
-def _export_of(module: str, attribute: str, method: Any) -> Export:
-    name, returns, example, grant = getattr(method, _MARK)
-    hints = typing.get_type_hints(method)
+def _export_of(owner: str, attribute: str, function: Any, method: bool) -> Export:
+    name, returns, example, grant = getattr(function, _MARK)
+    hints = typing.get_type_hints(function)
     parameters = tuple(
         Parameter(
             p.name.rstrip("_"),
             hints.get(p.name, Any),
             p.default is not p.empty or _allows_none(hints.get(p.name)),
             p.kind is p.VAR_POSITIONAL,
+            None if p.default is p.empty else p.default,
         )
-        for p in list(inspect.signature(method).parameters.values())[1:]
+        for p in list(inspect.signature(function).parameters.values())[1:]
     )
-    doc = inspect.cleandoc(method.__doc__ or "")
-    return Export(module, name, doc, example, returns, parameters, grant, attribute)
+    doc = inspect.cleandoc(function.__doc__ or "")
+    return Export(owner, name, doc, example, returns, parameters, grant, attribute, method)
 
 
 def _allows_none(hint: Any) -> bool:

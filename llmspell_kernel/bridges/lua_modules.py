@@ -34,7 +34,7 @@ class Async(LuaModule):
     module: ClassVar[str] = "async"
     aliases: ClassVar[tuple[str, ...]] = ("core",)
     lua_part: ClassVar[str | None] = "lib.async"
-    call: ClassVar[str | None] = "spawn"
+    called_as: ClassVar[str | None] = "spawn"
 
 
 class Channel(LuaModule):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.errors import BadArgument, SpellError
 from llmspell_kernel.language.documentation import Documented
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from llmspell_kernel.bridges.declaration import Bridge, Export
     from llmspell_kernel.config import Settings
+    from llmspell_kernel.engine.values import CallbackRef
     from llmspell_kernel.llm.models import Models
 
 ENTRY_POINTS = "llmspell.bridges"
@@ -58,12 +60,11 @@ class Host(Protocol):
         """The session's language models."""
         ...
 
-    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
-        """Call a Lua function that Lua passed out; returns its results, raises `SpellError` if it raised."""
-        ...
+    async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
+        """Call a Lua function that Lua passed out; returns its results, raises `SpellError` if it raised.
 
-    def forget(self, callbacks: list[int]) -> None:
-        """Tell Lua that these functions are no longer held."""
+        Lua holds the function for as long as the `CallbackRef` lives.
+        """
         ...
 
 
@@ -103,6 +104,8 @@ class Registry:
             factory = cast("Callable[[Host], Bridge]", cls)  # each subclass has this constructor
             self._bridges[cls.module] = factory(host)
             self._exports[cls.module] = {export.name: export for export in cls.exports()}
+            for handle in cls.handles:
+                self._exports[handle.type_name] = {export.name: export for export in handle.exports()}
 
     def declarations(self) -> list[dict[str, Any]]:
         """What ``bridge.lua`` needs to make the module tables."""
@@ -112,7 +115,10 @@ class Registry:
                 "aliases": list(bridge.aliases),
                 "functions": list(self._exports[name]),
                 **({"lua": bridge.lua_part} if bridge.lua_part else {}),
-                **({"call": bridge.call} if bridge.call else {}),
+                **({"call": bridge.called_as} if bridge.called_as else {}),
+                "types": [
+                    {"name": t.type_name, "methods": list(self._exports[t.type_name])} for t in bridge.handles
+                ],
             }
             for name, bridge in self._bridges.items()
             if not bridge.internal
@@ -135,7 +141,8 @@ class Registry:
 
     def _about(self, bridge: Bridge) -> list[Documented]:
         found = [Documented(bridge.module, "module", inspect.cleandoc(type(bridge).__doc__ or ""))]
-        found += [export.documented() for export in self._exports[bridge.module].values()]
+        for owner in (bridge.module, *(handle.type_name for handle in bridge.handles)):
+            found += [export.documented() for export in self._exports[owner].values()]
         known = {entry.name for entry in found}
         if bridge.lua_part:
             from llmspell_kernel.bridges.lua_documentation import documentation
@@ -152,7 +159,13 @@ class Registry:
         export = self._exports.get(module, {}).get(function)
         if export is None:
             raise BadArgument(f"there is no function '{module}.{function}'")
-        method = getattr(self._bridges[module], export.attribute)
+        if export.method:
+            target, *given = given
+            if not isinstance(target, Handle):
+                raise BadArgument(f"this {module} is gone: the cell that made it was undone")
+        else:
+            target = self._bridges[module]
+        method = getattr(target, export.attribute)
         try:
             result = await method(*export.bind(given))
         except SpellError:

@@ -19,7 +19,7 @@ add_part(
     "ls-diff",
     """
 .llmspell table.ls-diff { border-collapse: collapse; border: 0; margin: 0; }
-.llmspell.llmspell .ls-diff tr { background: none; }
+.llmspell .ls-diff tr { background: none; }
 .llmspell .ls-diff td { padding: .15em .7em; text-align: left; vertical-align: top; border: 0; }
 .llmspell .ls-diff .ls-del { background: rgba(211,47,47,.13); white-space: pre-wrap; overflow-wrap: anywhere; }
 .llmspell .ls-diff .ls-ins { background: rgba(56,142,60,.15); white-space: pre-wrap; overflow-wrap: anywhere; }

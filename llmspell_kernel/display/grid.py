@@ -90,18 +90,18 @@ def _corner(name: str, sortable: bool) -> str:
     if not sortable:
         return f"<th>{name}</th>"
     title = 'title="as they come" aria-label="as they come"'
-    return f'<th><input hidden type="radio" name="by" checked {title}>{name}</th>'
+    return f'<th><input style="display:none" type="radio" name="by" checked {title}>{name}</th>'
 
 
 def _head_cell(name: Node, kind: str, number: int) -> str:
     text = name if isinstance(name, str) else str(name) if isinstance(name, int) else scalar_text(name)
-    label = f' <span class="ls-t">{kind}</span>' if kind else ""
+    label = f' <small class="ls-t">{kind}</small>' if kind else ""
     sort = ""
     if number:
         title = f'title="sort by {escape(text)}" aria-label="sort by {escape(text)}"'
         sort = (
-            f'<input hidden type="radio" name="by" class="ls-c{number}" {title}>'
-            '<input hidden type="checkbox" title="turn round" aria-label="turn round">'
+            f'<input style="display:none" type="radio" name="by" class="ls-c{number}" {title}>'
+            '<input style="display:none" type="checkbox" title="turn round" aria-label="turn round">'
         )
     return f"<th{'' if kind in _NUMBERS else _LEFT}>{sort}{escape(text)}{label}</th>"
 

@@ -59,11 +59,12 @@ class _TreeWriter:
 
     def _inline(self, node: Node) -> str:
         if not isinstance(node, Table):
-            return leaf_html(node)
+            return leaf_html(node, tag="span")
         if node.grid:
             return escape(self._text.flat(node, _INLINE) or "{…}")
         parts = [self._inline(item) for item in node.items]
-        parts += [f"{self._key(key)} = {self._inline(value)}" for key, value in node.pairs()]
+        for key, value in node.pairs():
+            parts.append(f'<span class="ls-k">{escape(self._text.key(key))}</span> = {self._inline(value)}')
         return f"{self._name(node)}{{{', '.join(parts)}}}"
 
     # Trees

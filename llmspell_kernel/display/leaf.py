@@ -27,6 +27,6 @@ _CLASSES = {
 }
 
 
-def leaf_html(node: Node, most: int = _LEAF_TEXT) -> str:
+def leaf_html(node: Node, most: int = _LEAF_TEXT, *, tag: str = "code") -> str:
     """Draw a value that is no table; strings after `most` characters are cut."""
-    return f'<code class="{_CLASSES[kind_of(node)]}">{escape(scalar_text(node, most))}</code>'
+    return f'<{tag} class="{_CLASSES[kind_of(node)]}">{escape(scalar_text(node, most))}</{tag}>'

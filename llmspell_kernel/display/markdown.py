@@ -29,13 +29,13 @@ add_part(
 .llmspell .ls-markdown { max-width: 60em; overflow-wrap: break-word; }
 .llmspell .ls-markdown > :first-child { margin-top: 0; }
 .llmspell .ls-markdown > :last-child { margin-bottom: 0; }
-.llmspell.llmspell .ls-markdown pre {
+.llmspell .ls-markdown pre {
   padding: .6em .8em; margin: .6em 0; border-radius: 5px; background: rgba(128,128,128,.1); overflow: auto;
 }
-.llmspell.llmspell .ls-markdown :not(pre) > code {
+.llmspell .ls-markdown :not(pre) > code {
   padding: .1em .3em; border-radius: 3px; background: rgba(128,128,128,.14);
 }
-.llmspell.llmspell .ls-markdown tr { background: none; }
+.llmspell .ls-markdown tr { background: none; }
 .llmspell .ls-markdown table { border-collapse: collapse; margin: .6em 0; }
 .llmspell .ls-markdown th, .llmspell .ls-markdown td {
   padding: .25em .7em; border-bottom: 1px solid var(--ls-line); text-align: left;

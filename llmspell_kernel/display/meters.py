@@ -20,7 +20,7 @@ add_part(
 .llmspell table.ls-meters { border-collapse: collapse; border: 0; margin: 0; font-variant-numeric: tabular-nums; }
 .llmspell .ls-meters td { padding: .15em .8em .15em 0; border: 0; text-align: left; background: none; }
 .llmspell .ls-meters td:nth-child(3) { text-align: right; }
-.llmspell.llmspell .ls-meters tr { background: none; }
+.llmspell .ls-meters tr { background: none; }
 """,
 )
 add_part(

@@ -28,7 +28,7 @@ _BASE = """
   font-size: var(--jp-content-font-size1, 14px);
   line-height: 1.45;
 }
-.llmspell.llmspell code, .llmspell.llmspell pre {
+.llmspell code, .llmspell pre {
   font-family: var(--jp-code-font-family, ui-monospace, Menlo, Consolas, monospace);
   font-size: var(--jp-code-font-size, 13px);
   background: none; padding: 0; margin: 0; color: inherit;
@@ -44,6 +44,9 @@ _BASE = """
 }
 .llmspell .ls-foot { color: var(--ls-quiet); font-size: .85em; margin: .35em 0 .2em; }
 """
+
+# Our rules count as much as rules with an id, and so more than any rule of a front end's own style.
+_ABOVE = ":is(.llmspell,#_)"
 
 # A part belongs to an output that has its class.
 _parts: dict[str, str] = {
@@ -122,8 +125,8 @@ _parts: dict[str, str] = {
   .llmspell .ls-sort > thead > tr > th { position: relative; }
   .llmspell .ls-sort > thead > tr > th:first-child { position: sticky; }
   .llmspell .ls-sort > tbody > .ls-gap > td { grid-column: 2 / -1; }
-  .llmspell .ls-sort input[hidden] {
-    display: block; appearance: none; position: absolute; inset: 0; width: auto; height: auto; margin: 0;
+  .llmspell .ls-sort input {
+    display: block !important; appearance: none; position: absolute; inset: 0; width: auto; height: auto; margin: 0;
     cursor: pointer; border-radius: 0; z-index: 1;
   }
   .llmspell .ls-sort input[type=checkbox] { z-index: 0; }
@@ -184,7 +187,8 @@ def without_sheet(markup: str) -> str:
 @cache
 def _sheet(parts: tuple[str, ...], columns: int) -> str:
     sheet = _BASE + "".join(_parts[part] for part in parts) + "".join(map(_order_rule, range(1, columns + 1)))
-    return re.sub(r"\s*([{};,>])\s*|\s+", lambda match: match[1] or " ", sheet).strip()
+    packed = re.sub(r"\s*([{};,>])\s*|\s+", lambda match: match[1] or " ", sheet).strip()
+    return packed.replace(".llmspell", _ABOVE)
 
 
 def _order_rule(column: int) -> str:

@@ -75,6 +75,9 @@ class EngineClient:
         self._next_id = 0
         self._checkpoints: dict[int, asyncio.Future[Endpoint]] = {}
         self._orphans: set[int] = set()
+        self._plain = values.Decoder()
+        self.decoder = self._plain
+        """Reads what the functions return that `invoke` calls."""
         self.layers: dict[str, str] = {}
         """How the engine is confined, as it told when it started."""
 
@@ -207,9 +210,9 @@ class EngineClient:
             case wire.Done():
                 _resolve(self._done, frame.cell, frame)
             case wire.Reply():
-                _resolve_value(self._replies, frame.query, frame.ok, frame.value)
+                _resolve_value(self._replies, frame.query, frame.ok, frame.value, self._plain)
             case wire.Returned():
-                _resolve_value(self._returns, frame.invocation, frame.ok, frame.value)
+                _resolve_value(self._returns, frame.invocation, frame.ok, frame.value, self.decoder)
             case wire.Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(frame)
@@ -227,15 +230,15 @@ class EngineClient:
         self.send(wire.Query(self._next_id, module, function, values.encode_raw(list(arguments))))
         return await future
 
-    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
-        """Call a Lua function by its callback id; returns its results.
+    async def invoke(self, callback: int, arguments: msgspec.Raw) -> list[Any]:
+        """Call a Lua function by its callback id, with the list `arguments`; returns its results.
 
         Raises:
             EngineError: it raised in Lua; ``details`` holds the failure map.
         """
         self._next_id += 1
         future = self._returns[self._next_id] = asyncio.get_running_loop().create_future()
-        self.send(wire.Invoke(self._next_id, callback, values.encode_raw(list(arguments))))
+        self.send(wire.Invoke(self._next_id, callback, arguments))
         return await future
 
     # ── control ──────────────────────────────────────────────────────────────────────────────────
@@ -296,11 +299,13 @@ def _resolve(table: dict[int, asyncio.Future[Any]], key: int, value: Any) -> Non
         future.set_result(value)
 
 
-def _resolve_value(table: dict[int, asyncio.Future[Any]], key: int, ok: bool, raw: msgspec.Raw) -> None:
+def _resolve_value(
+    table: dict[int, asyncio.Future[Any]], key: int, ok: bool, raw: msgspec.Raw, decoder: values.Decoder
+) -> None:
     future = table.pop(key, None)
     if future is None or future.done():
         return
-    value = values.decode(bytes(raw))
+    value = decoder.value(bytes(raw))
     if ok:
         future.set_result(value)
     else:

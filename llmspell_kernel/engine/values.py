@@ -16,6 +16,7 @@ bridge object             `HandleRef`
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -52,22 +53,34 @@ class _Reference:
 
 
 class CallbackRef(_Reference):
-    """A function that Lua holds."""
+    """A function that Lua holds for as long as this object lives."""
 
-    __slots__ = __match_args__ = ("id",)
+    __slots__ = ("__weakref__", "_release", "alive", "id")
+    __match_args__ = ("id",)
 
-    def __init__(self, number: int, /) -> None:
+    def __init__(self, number: int, release: Callable[[int], None] | None = None, /) -> None:
+        """Make a reference to the function `number`; `release` is called with that when nobody needs it any more."""
         self.id = number
+        self.alive = True
+        """False once Lua was rolled back to a time before it sent the function."""
+        self._release = release
+
+    def __del__(self) -> None:
+        if self._release is not None and self.alive:
+            self._release(self.id)
 
 
 class HandleRef(_Reference):
     """A bridge object: Lua sees a read-only object of this type, the kernel process has what is behind it."""
 
-    __slots__ = __match_args__ = ("type", "id")
+    __slots__ = ("id", "label", "type")
+    __match_args__ = ("type", "id")
 
-    def __init__(self, name: str, number: int, /) -> None:
+    def __init__(self, name: str, number: int, label: str = "", /) -> None:
+        """Make a reference to the object `number` of the type `name`; `label` is what it is shown as."""
         self.type = name
         self.id = number
+        self.label = label
 
 
 class BooleanKey(_Reference):
@@ -82,19 +95,39 @@ class BooleanKey(_Reference):
 # ── decoding ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _from_extension(kind: int, data: memoryview) -> Any:
-    if kind == _CALLBACK and len(data) == _ID_BYTES:
-        return CallbackRef(int.from_bytes(data, "big", signed=True))
-    if kind == _HANDLE and len(data) >= _ID_BYTES:
-        name = bytes(data[_ID_BYTES:]).decode("utf-8", "replace")
-        return HandleRef(name, int.from_bytes(data[:_ID_BYTES], "big", signed=True))
-    if kind == _BOOLEAN_KEY and len(data) == 1:
-        return BooleanKey(data[0] == 1)
-    raise ProtocolError(f"a value of the unknown extension type {kind}")
+class Decoder:
+    """Reads what Lua encodes; what crosses by reference becomes what `callback` and `handle` make of it."""
 
+    def __init__(
+        self,
+        callback: Callable[[int], Any] = CallbackRef,
+        handle: Callable[[str, int], Any] = HandleRef,
+    ) -> None:
+        """Make a decoder; `callback` gets an id, `handle` a type and an id."""
+        self._callback = callback
+        self._handle = handle
+        self._any = msgspec.msgpack.Decoder(Any, ext_hook=self._from_extension)
+        self._list = msgspec.msgpack.Decoder(list[Any], ext_hook=self._from_extension)
 
-_decoder = msgspec.msgpack.Decoder(Any, ext_hook=_from_extension)
-_list_decoder = msgspec.msgpack.Decoder(list[Any], ext_hook=_from_extension)
+    def value(self, data: bytes | memoryview) -> Any:
+        """Decode one value; raises `ProtocolError`."""
+        return _decode(self._any, data)
+
+    def list(self, data: bytes | memoryview) -> list[Any]:
+        """Decode a list of values, such as a call's arguments; raises `ProtocolError`."""
+        return cast("list[Any]", _decode(self._list, data))
+
+    def _from_extension(self, kind: int, data: memoryview) -> Any:
+        body = bytes(data)
+        number = int.from_bytes(body[:_ID_BYTES], "big", signed=True)
+        if kind == _CALLBACK and len(body) == _ID_BYTES:
+            return self._callback(number)
+        if kind == _HANDLE and len(body) > _ID_BYTES:
+            end = _ID_BYTES + 1 + body[_ID_BYTES]
+            return self._handle(body[_ID_BYTES + 1 : end].decode("utf-8", "replace"), number)
+        if kind == _BOOLEAN_KEY and len(body) == 1:
+            return BooleanKey(body[0] == 1)
+        raise ProtocolError(f"a value of the unknown extension type {kind}")
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | memoryview) -> Any:
@@ -104,38 +137,49 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | memoryview) -> 
         raise ProtocolError(f"a value that cannot be read: {error}") from error
 
 
+_plain_decoder = Decoder()
+
+
 def decode(data: bytes | memoryview) -> Any:
     """Decode one value; raises `ProtocolError`."""
-    return _decode(_decoder, data)
+    return _plain_decoder.value(data)
 
 
 def decode_list(data: bytes | memoryview) -> list[Any]:
     """Decode a list of values, such as a call's arguments; raises `ProtocolError`."""
-    return cast("list[Any]", _decode(_list_decoder, data))
+    return _plain_decoder.list(data)
 
 
 # ── encoding ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def encode(value: Any) -> bytes:
+Refer = Callable[[Any], HandleRef | None]
+"""Gives the reference that stands for an object, or None for any other value."""
+
+
+def encode(value: Any, refer: Refer | None = None) -> bytes:
     """Encode a value for Lua: anything that JSON can hold, bytes, references, dataclasses, msgspec structs.
 
     Integer-valued float keys become integers and a dict with the keys 1..n a list: to Lua they are the same.
+
+    Args:
+        value: the value.
+        refer: asked for every value that is none of these, before that is refused.
 
     Raises:
         ConversionError: what cannot cross, with the path to it.
     """
     try:
-        return _encoder.encode(_plain(value, 1))
+        return _encoder.encode(_plain(value, 1, refer))
     except _Refused as refused:
         raise ConversionError(f"{_shown_path(refused.path)}: {refused.problem}") from None
     except UnicodeEncodeError as error:
         raise ConversionError(f"a text with half of a surrogate pair cannot cross to Lua: {error}") from None
 
 
-def encode_raw(value: Any) -> msgspec.Raw:
+def encode_raw(value: Any, refer: Refer | None = None) -> msgspec.Raw:
     """Encode a value as `encode` does, for a field of a frame."""
-    return msgspec.Raw(encode(value))
+    return msgspec.Raw(encode(value, refer))
 
 
 def _to_extension(value: Any) -> msgspec.msgpack.Ext:
@@ -143,9 +187,8 @@ def _to_extension(value: Any) -> msgspec.msgpack.Ext:
         case CallbackRef(number):
             return msgspec.msgpack.Ext(_CALLBACK, number.to_bytes(_ID_BYTES, "big", signed=True))
         case HandleRef(name, number):
-            return msgspec.msgpack.Ext(
-                _HANDLE, number.to_bytes(_ID_BYTES, "big", signed=True) + name.encode()
-            )
+            head = number.to_bytes(_ID_BYTES, "big", signed=True) + bytes([len(name.encode())])
+            return msgspec.msgpack.Ext(_HANDLE, head + name.encode() + value.label.encode())
         case BooleanKey(true):
             return msgspec.msgpack.Ext(_BOOLEAN_KEY, b"\1" if true else b"\0")
         case _:
@@ -174,23 +217,23 @@ def _shown_path(path: list[Any]) -> str:
     return shown
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: Any, depth: int, refer: Refer | None) -> Any:
     """Return `value`, or a copy of it that the encoder takes as Lua needs it; raises `_Refused`."""
     kind = cast("object", type(value))
     if kind is dict or kind is list:
         if depth > MAX_DEPTH:
             raise _Refused("a cycle, or more than 32 levels, cannot cross to Lua")
-        return _plain_dict(value, depth) if kind is dict else _plain_list(value, depth)
+        return _plain_dict(value, depth, refer) if kind is dict else _plain_list(value, depth, refer)
     if kind in _LEAVES:
         return value
     if kind is int:
         if _INT_MIN <= value <= _INT_MAX:
             return value
         raise _Refused("an integer of more than 64 bits cannot cross to Lua")
-    return _plain(_simplified(value), depth)
+    return _plain(_simplified(value, refer), depth, refer)
 
 
-def _plain_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+def _plain_dict(value: dict[Any, Any], depth: int, refer: Refer | None) -> dict[Any, Any]:
     changed: dict[Any, Any] = {}
     for key, item in value.items():
         try:
@@ -198,7 +241,7 @@ def _plain_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
                 _check_key(key, value)
             if type(item) in _LEAVES:
                 continue
-            plain = _plain(item, depth + 1)
+            plain = _plain(item, depth + 1, refer)
         except _Refused as refused:
             refused.path.append(key)
             raise
@@ -207,13 +250,13 @@ def _plain_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
     return {**value, **changed} if changed else value
 
 
-def _plain_list(value: list[Any], depth: int) -> list[Any]:
+def _plain_list(value: list[Any], depth: int, refer: Refer | None) -> list[Any]:
     changed: dict[int, Any] = {}
     for index, item in enumerate(value):
         if type(item) in _LEAVES:
             continue
         try:
-            plain = _plain(item, depth + 1)
+            plain = _plain(item, depth + 1, refer)
         except _Refused as refused:
             refused.path.append(index)
             raise
@@ -244,8 +287,11 @@ def _check_key(key: Any, owner: dict[Any, Any]) -> None:
         raise _Refused("two keys would become one in Lua")
 
 
-def _simplified(value: Any) -> Any:
+def _simplified(value: Any, refer: Refer | None) -> Any:
     """Return what stands for a value of any other type; raises `_Refused`."""
+    reference = refer(value) if refer is not None else None
+    if reference is not None:
+        return reference
     if isinstance(value, bytearray | memoryview):
         return bytes(cast("bytearray", value))
     if isinstance(value, tuple | set | frozenset):

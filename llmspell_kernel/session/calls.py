@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import CallContext, Registry, Surface, current_call
@@ -11,6 +13,10 @@ from llmspell_kernel.errors import SpellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from llmspell_kernel.session.references import References
+
+_log = logging.getLogger("llmspell")
 
 
 class BridgeCalls:
@@ -21,13 +27,18 @@ class BridgeCalls:
     """
 
     def __init__(
-        self, registry: Registry, surface_of: Callable[[int], Surface], send: Callable[[wire.Frame], None]
+        self,
+        registry: Registry,
+        references: References,
+        surface_of: Callable[[int], Surface],
+        send: Callable[[wire.Frame], None],
     ):
         self._registry = registry
+        self._references = references
         self._surface_of = surface_of
         self._send = send
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._answers: list[wire.Answer] = []
+        self._answers: list[_Answered] = []
         self._latest = 0
         self._latest_at_checkpoint = 0
 
@@ -45,7 +56,8 @@ class BridgeCalls:
     def _post(self, frame: wire.Call, context: CallContext) -> None:
         """Run a call that has no answer to its end now, so that displays keep their place among the output."""
         current = current_call.set(context)
-        step = self._registry.call(frame.module, frame.function, values.decode_list(bytes(frame.arguments)))
+        arguments = self._references.decoder.list(bytes(frame.arguments))
+        step = self._registry.call(frame.module, frame.function, arguments)
         try:
             step.send(None)
         except StopIteration:
@@ -58,18 +70,28 @@ class BridgeCalls:
 
     async def _run(self, frame: wire.Call, context: CallContext) -> None:
         current_call.set(context)
+        handles = self._references.handles
         try:
-            results = await self._registry.call(
-                frame.module, frame.function, values.decode_list(bytes(frame.arguments))
-            )
-            answer = wire.Answer(frame.call, True, values.encode_raw(results))
+            arguments = self._references.decoder.list(bytes(frame.arguments))
+            results = await self._registry.call(frame.module, frame.function, arguments)
+            del arguments  # functions among them are forgotten before the caller goes on
+            handles.sent.clear()
+            answer = wire.Answer(frame.call, True, values.encode_raw(results, handles.refer))
         except SpellError as error:
+            handles.sent.clear()
             answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))
-        self._answers.append(answer)
+        except Exception:
+            _log.exception("the call of %s.%s could not be served", frame.module, frame.function)
+            handles.sent.clear()
+            fault = SpellError(
+                "the kernel could not serve this call; its log has the details", code="internal"
+            )
+            answer = wire.Answer(frame.call, False, values.encode_raw(_told(fault)))
+        self._answers.append(_Answered(answer, handles.sent.copy()))
         try:
             self._send(answer)
         except SpellError:
-            pass  # the engine died meanwhile: a woken copy hears it from `resend`
+            pass  # the engine died meanwhile: a woken copy hears it from `rolled_back`
 
     def cancel(self, call: int) -> None:
         """Cancel a call that nobody waits for."""
@@ -86,14 +108,19 @@ class BridgeCalls:
         """A checkpoint was asked for: what was answered until now, it knows."""
         self._answers.clear()
         self._latest_at_checkpoint = self._latest
+        self._references.checkpointed()
 
     def rolled_back(self) -> None:
         """The last checkpoint is the engine now: end what it never asked, tell it again what it missed."""
         for call in [call for call in self._running if call > self._latest_at_checkpoint]:
             self._running.pop(call).cancel()
-        for answer in self._answers:
-            if answer.call <= self._latest_at_checkpoint:
-                self._send(answer)
+        missed = [
+            answered for answered in self._answers if answered.answer.call <= self._latest_at_checkpoint
+        ]
+        self._references.handles.rolled_back(held for answered in missed for held in answered.handles)
+        self._references.callbacks.rolled_back()
+        for answered in missed:
+            self._send(answered.answer)
         self._latest = self._latest_at_checkpoint
 
     async def cancel_all(self) -> None:
@@ -105,6 +132,14 @@ class BridgeCalls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass
+class _Answered:
+    """An answer, and the handles that it refers to."""
+
+    answer: wire.Answer
+    handles: list[Any]
 
 
 def _told(error: SpellError) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
-from llmspell_kernel.errors import EngineDied, EngineError
+from llmspell_kernel.engine.values import CallbackRef
+from llmspell_kernel.errors import Cancelled, EngineDied, EngineError
 from llmspell_kernel.language.live import KnownId
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
@@ -22,6 +23,7 @@ from llmspell_kernel.session.live import EngineLive
 from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
+from llmspell_kernel.session.references import References
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +51,9 @@ class Session:
         self.settings = settings
         self._client = EngineClient(self, engine_options(settings))
         self._registry = Registry(self, installed_bridges())
-        self._calls = BridgeCalls(self._registry, self._surface_of, self._send)
+        self._references = References(self._forget)
+        self._client.decoder = self._references.decoder
+        self._calls = BridgeCalls(self._registry, self._references, self._surface_of, self._send)
         self._checkpoints = Checkpoints(self._client, enabled=settings.checkpoints.enabled)
         self._models: Models | None = None
         self._surfaces: dict[int, Surface] = {}
@@ -84,6 +88,7 @@ class Session:
     async def reset(self) -> None:
         """Begin again with a fresh Lua state."""
         await self._calls.cancel_all()
+        await self._references.lost()
         self._checkpoints.drop()
         await self._client.close()
         self.sources.clear()
@@ -92,6 +97,7 @@ class Session:
     async def close(self) -> None:
         """End the engine, its copies and what the bridges hold."""
         await self._calls.cancel_all()
+        await self._references.lost()
         self._checkpoints.drop()
         await self._client.close()
         await self._registry.close()
@@ -177,6 +183,7 @@ class Session:
         copy = await self._checkpoints.claim()
         if copy is None:
             await self._calls.cancel_all()
+            await self._references.lost()
             await self._client.close()
             await self.start()
             return False
@@ -287,13 +294,17 @@ class Session:
             self._models = open_models(self.settings)
         return self._models
 
-    async def invoke(self, callback: int, *arguments: Any) -> list[Any]:
-        """Call a Lua function by its callback id."""
+    async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
+        """Call a Lua function that Lua passed out; returns its results."""
+        if isinstance(callback, CallbackRef):
+            if not callback.alive:
+                raise Cancelled("this function is gone: the cell that made it was undone")
+            callback = callback.id
         self._checkpoints.mark_stale()
-        return await self._client.invoke(callback, *arguments)
+        encoded = values.encode_raw(list(arguments), self._references.handles.refer)
+        return await self._client.invoke(callback, encoded)
 
-    def forget(self, callbacks: list[int]) -> None:
-        """Tell Lua that these functions are no longer held."""
+    def _forget(self, callbacks: list[int]) -> None:
         if self._client.alive:
             self._client.send(wire.Forget(callbacks))
 
@@ -324,6 +335,7 @@ class Session:
 
     def on_release(self, frame: wire.Release) -> None:
         """Let bridge objects go that Lua has collected."""
+        self._references.handles.release(frame.handles)
 
     def on_died(self, error: EngineDied) -> None:
         """Between cells: the next one starts or wakes an engine."""

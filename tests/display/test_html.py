@@ -70,13 +70,13 @@ def test_a_style_sheet_has_only_what_the_output_uses() -> None:
 ALLOWED_TAGS = set(
     re.findall(
         r"\w+",
-        "div code span pre ul li details summary table thead tbody tr th td form input svg path polyline",
+        "div code small span pre ul li details summary table thead tbody tr th td form input svg path polyline",
     )
 )
 ALLOWED_ATTRIBUTES = set(
     re.findall(
         r"[\w-]+",
-        "class style title hidden type name checked aria-label colspan open method role width height"
+        "class style title type name checked aria-label colspan open method role width height"
         " viewbox fill d points stroke stroke-dasharray stroke-width stroke-linejoin opacity",
     )
 )

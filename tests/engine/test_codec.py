@@ -43,7 +43,7 @@ SCALARS = st.one_of(
     TEXT,
     BINARY,
     st.builds(CallbackRef, INT64),
-    st.builds(HandleRef, TEXT, INT64),
+    st.builds(HandleRef, TEXT, INT64, TEXT),
 )
 # Lua has one number 1: a float key that is an integer becomes one
 KEYS = st.one_of(

@@ -3,6 +3,7 @@
 
 local scheduler = require("scheduler")
 local errorobject = require("errorobject")
+local handles = require("handles")
 local raise = require("raise")
 
 local B = {}
@@ -48,6 +49,7 @@ end
 -- A read-only table that loads its members on first use.
 function B.proxy(declaration)
   local name = declaration.name
+  for _, type_declaration in ipairs(declaration.types or {}) do handles.declare(type_declaration, B.bind) end
   local members
   local meta = { __name = "module " .. name, __metatable = false }
   local function load_members()

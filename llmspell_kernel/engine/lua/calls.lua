@@ -1,5 +1,5 @@
 -- What crosses the border of the engine: bridge calls that Lua makes, its functions that bridges call, and the frames
--- that carry both. Adds to the scheduler: `call`, `post`, `register_callback`, `dispatch`, `outside` and others.
+-- that carry both. Adds to the scheduler: `call`, `post`, `dispatch`, `outside` and others.
 
 local host = require("host")
 local codec = require("codec")
@@ -13,7 +13,7 @@ local raw_resume, unpack = coroutine.resume, table.unpack
 
 return function(S)
   local calls, next_call = {}, 0 -- bridge call id → waiter
-  local callbacks, next_callback = {}, 0 -- id → { fn, cell }
+  local callbacks, next_callback = {}, 0 -- id → { fn, cell, sent }: held until it is forgotten as often as it was sent
   local callback_ids = setmetatable({}, { __mode = "k" })
 
   --- Whether something outside of Lua may still wake a task.
@@ -21,7 +21,7 @@ return function(S)
     return next(calls) ~= nil or next(callbacks) ~= nil
   end
 
-  --- Called after each turn; handles.lua tells the kernel process here what has been collected.
+  --- Called after each turn and before each sleep; handles.lua tells the kernel process here what has been collected.
   function S.end_turn() end
 
   -- ── failures of tasks ──────────────────────────────────────────────────────────────────────────
@@ -57,17 +57,42 @@ return function(S)
 
   -- ── functions of Lua's that the kernel process holds ───────────────────────────────────────────
 
-  function S.register_callback(fn)
+  local function forget(id)
+    local entry = callbacks[id]
+    if not entry then return end
+    entry.sent = entry.sent - 1
+    if entry.sent == 0 then
+      callbacks[id] = nil
+      callback_ids[entry.fn] = nil
+    end
+  end
+
+  local registered -- ids in the value that is being encoded
+
+  function codec.on_function(fn)
     local id = callback_ids[fn]
     if not id then
       next_callback = next_callback + 1
       id = next_callback
-      callbacks[id] = { fn = fn, cell = S.cell() }
+      callbacks[id] = { fn = fn, cell = S.cell(), sent = 0 }
       callback_ids[fn] = id
     end
+    callbacks[id].sent = callbacks[id].sent + 1
+    if registered then registered[#registered + 1] = id end
     return id
   end
-  codec.on_function = S.register_callback
+
+  -- Encode values to send; of what cannot be sent nothing is held.
+  local function encode_values(...)
+    registered = {}
+    local ok, encoded = pcall(codec.encode_many, ...)
+    local ids = registered
+    registered = nil
+    if not ok then
+      for index = 1, #ids do forget(ids[index]) end
+    end
+    return ok, encoded
+  end
 
   function codec.to_function(id)
     return callbacks[id] and callbacks[id].fn
@@ -94,7 +119,7 @@ return function(S)
     if ok and invocation == 0 then return end
     local encoded, value
     if ok then
-      encoded, value = pcall(codec.encode_many, ...)
+      encoded, value = encode_values(...)
       if encoded then return host.send("returned", invocation, true, value) end
     end
     local described = S.describe_failure(value or (...), not value and task.thread or nil)
@@ -115,14 +140,7 @@ return function(S)
   end
 
   function on_frame.forget(...)
-    for index = 1, select("#", ...) do
-      local id = (select(index, ...))
-      local entry = callbacks[id]
-      if entry then
-        callback_ids[entry.fn] = nil
-        callbacks[id] = nil
-      end
-    end
+    for index = 1, select("#", ...) do forget((select(index, ...))) end
   end
 
   function S.dispatch(kind, ...)
@@ -138,11 +156,9 @@ return function(S)
   end
 
   local function encoded(module, name, ...)
-    local known = next_callback
-    local ok, arguments = pcall(codec.encode_many, ...)
-    if ok then return arguments end
-    for id = known + 1, next_callback do on_frame.forget(id) end -- nobody will ever hear of them
-    raise.raise("bad argument to '" .. module .. "." .. name .. "': " .. arguments)
+    local ok, arguments = encode_values(...)
+    if not ok then raise.raise("bad argument to '" .. module .. "." .. name .. "': " .. arguments) end
+    return arguments
   end
 
   --- Call a bridge; returns ok and the list of its results, or its error map.

@@ -2,7 +2,7 @@
 --
 -- Integers and floats stay distinct. UTF-8 strings are `str`, others `bin`. A table with exactly the keys 1..n is an
 -- array, and so is an empty one that was marked; anything else is a map that keeps its keys. `codec.null` is nil
--- inside containers. Extension types: 1 = a function that Lua holds (its id), 2 = a bridge object (id, type name),
+-- inside containers. Extension types: 1 = a function of Lua's (its id), 2 = a bridge object (id, type name, label),
 -- 3 = a boolean key of a map, which Python would confuse with the keys 0 and 1.
 --
 -- Tables are read raw, so no code of the user runs while a value is encoded.
@@ -29,7 +29,7 @@ local PIECE = 16
 function M.on_function(_fn) return nil end
 function M.on_handle(_object) return nil end
 function M.to_function(_id) return nil end
-function M.to_handle(_kind, _id) return nil end
+function M.to_handle(_kind, _id, _label) return nil end
 
 M.null = setmetatable({}, {
   __name = "null",
@@ -97,8 +97,7 @@ local function integer_piece(value)
 end
 
 local function handle_piece(kind, id)
-  local length = #kind + 8
-  return pack(">BBBi8", 0xc7, length, 2, id) .. kind
+  return pack(">BBBi8s1", 0xc7, #kind + 9, 2, id, kind)
 end
 
 -- Whole pieces of short keys, which repeat; dropped when there are many.
@@ -373,7 +372,10 @@ local function take_extension(data, position, length)
   local body
   body, position = take_string(data, position + 1, length)
   if kind == 1 and length == 8 then return M.to_function((unpack(">i8", body))), position end
-  if kind == 2 and length >= 8 then return M.to_handle(sub(body, 9), (unpack(">i8", body))), position end
+  if kind == 2 and length > 8 then
+    local id, name, label = unpack(">i8s1", body)
+    return M.to_handle(name, id, sub(body, label)), position
+  end
   if kind == 3 and length == 1 then return body == "\1", position end
   error("MessagePack: unknown extension type " .. tostring(kind), 0)
 end

@@ -279,6 +279,7 @@ end
 
 -- Nothing can run: sleep until a timer or a frame.
 local function idle(waiter)
+  S.end_turn()
   local deadline = timers.next()
   if not deadline and not S.outside() then error(trace.deadlock(waiter, tasks), 0) end
   S.dispatch(host.receive(math_min(LONGEST, deadline and math_max(0, deadline - host.now()) or LONGEST)))
