@@ -114,6 +114,8 @@ local function sandbox_load(chunk, name, mode, ...)
   end
   return (function(fn, err)
     if not fn and (err == STOP or stopping()) then error(STOP, 0) end
+    -- a loop over `load` would otherwise go on, each step a full collection of a full memory
+    if not fn and err == "not enough memory" then error(err, 0) end
     return fn, err
   end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
 end

@@ -1,0 +1,90 @@
+"""Magics about the session: help, names, settings, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmspell_kernel.errors import SpellError
+from llmspell_kernel.kernel.magics.table import TABLE, Call, magic, shown
+from llmspell_kernel.session.outcome import Outcome, Succeeded
+
+if TYPE_CHECKING:
+    from llmspell_kernel.kernel.magics.magics import Magics
+
+
+@magic("%help [name]", "explain a magic, or list them")
+async def _help(magics: Magics, call: Call) -> Outcome:
+    entry = TABLE.get(call.argument.lstrip("%"))
+    if call.argument and entry is None:
+        return await magics.question(call.argument, call.surface)
+    entries = [entry] if entry is not None else list(TABLE.values())
+    width = max(len(one.usage) for one in entries)
+    return shown("\n".join(f"{one.usage:<{width}}  {one.doc}" for one in entries))
+
+
+@magic("%lsmagic", "list the names of the magics")
+async def _lsmagic(magics: Magics, call: Call) -> Outcome:
+    return shown("  ".join(sorted(f"%{name}" for name in TABLE)))
+
+
+@magic("%reset", "begin again with a fresh Lua state")
+async def _reset(magics: Magics, call: Call) -> Outcome:
+    await magics.session.reset()
+    call.surface.stream("stdout", "a fresh Lua state; every variable is gone\n")
+    return Succeeded()
+
+
+@magic("%who", "list the names that this notebook defined")
+async def _who(magics: Magics, call: Call) -> Outcome:
+    from llmspell_kernel.language import variables
+
+    return shown(variables.names(await magics.session.variables()))
+
+
+@magic("%whos", "list them with type, size and value")
+async def _whos(magics: Magics, call: Call) -> Outcome:
+    from llmspell_kernel.language import variables
+
+    return Succeeded(variables.table(await magics.session.variables()))
+
+
+@magic(
+    "%check [code]",
+    "warn of what is almost surely a mistake; %%check looks at the whole cell and does not run it",
+)
+async def _check(magics: Magics, call: Call) -> Outcome:
+    codes = [call.body if call.body is not None else call.argument]
+    if codes == [""]:
+        codes = list(magics.session.sources.values())
+    found = [one.shown for code in codes for one in magics.session.diagnose(code)]
+    return shown("\n".join(found) if found else "nothing to warn of")
+
+
+@magic("%config [key]", "show the settings, and where each value came from")
+async def _config(magics: Magics, call: Call) -> Outcome:
+    rows = [row for row in magics.session.settings.explain() if call.argument in row[0]]
+    if not rows:
+        raise SpellError(
+            f"there is no setting '{call.argument}'; %config lists them all", code="unknown_setting"
+        )
+    widths = [max(len(str(row[column])) for row in rows) for column in range(2)]
+    return shown("\n".join(f"{row[0]:<{widths[0]}}  {row[1]!s:<{widths[1]}}  {row[2]}" for row in rows))
+
+
+@magic("%sandbox", "say how the engine is confined here")
+async def _sandbox(magics: Magics, call: Call) -> Outcome:
+    layers = magics.session.layers
+    if not layers:
+        return shown(
+            "the engine is not confined by the operating system here; Lua's own sandbox and limits hold"
+        )
+    width = max(map(len, layers))
+    return shown("\n".join(f"{name:<{width}}  {status}" for name, status in layers.items()))
+
+
+@magic("%limits", "show what a cell may use, and what the last one did")
+async def _limits(magics: Magics, call: Call) -> Outcome:
+    rows = [row for row in magics.session.settings.explain() if row.key.startswith("limits.")]
+    width = max(len(row.key) for row in rows)
+    lines = [f"{row.key.removeprefix('limits.'):<{width}}  {row.value:<12}  {row.source}" for row in rows]
+    return shown("\n".join([*lines, f"Lua holds {magics.session.memory_used:,} bytes now"]))
