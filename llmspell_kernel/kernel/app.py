@@ -24,6 +24,10 @@ class LLMSpellApp(BaseApp):
     kernel_class = Type(LLMSpellKernel, klass="ipykernel.kernelbase.Kernel")
     engine: ClassVar[EarlyEngine | None] = None
 
+    def _ip_default(self) -> str:
+        """The loopback address, without asking every network interface: whoever launches the kernel says it anyway."""
+        return "127.0.0.1" if self.transport == "tcp" else super()._ip_default()
+
     def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Bind the control channel; there is no shell thread, for the kernel never blocks its loop."""
         super().init_control(context)

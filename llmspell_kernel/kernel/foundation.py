@@ -92,6 +92,9 @@ if TYPE_CHECKING:
         iopub_socket: IOPubSocket | None
         shell_channel_thread: object | None
         displayhook: object
+        transport: str
+
+        def _ip_default(self) -> str: ...
 
         @classmethod
         def launch_instance(cls) -> None: ...

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import zmq
@@ -18,16 +19,19 @@ from llmspell_kernel import __version__
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel import replies
 from llmspell_kernel.kernel.foundation import BaseKernel, Message
-from llmspell_kernel.kernel.history import History
 from llmspell_kernel.kernel.launch import EarlyEngine, early_engine
-from llmspell_kernel.kernel.magics import Magics
 from llmspell_kernel.kernel.surface import STDIN_POLL_SECONDS, IOPubSurface, SilentSurface
 from llmspell_kernel.session.outcome import Outcome, Succeeded
-from llmspell_kernel.session.session import Session
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from llmspell_kernel.kernel.history import History
+    from llmspell_kernel.kernel.magics import Magics
+    from llmspell_kernel.session.session import Session
+
+_ASKED_WITHIN_SECONDS = 0.3
+"""How long the session waits for the first request, so that the answer to it does not wait for the session."""
 _WARM_AFTER_SECONDS = 0.3
 
 Handler = Callable[[Any, list[bytes], Message], Awaitable[None]]
@@ -59,16 +63,37 @@ class LLMSpellKernel(BaseKernel):
         super().__init__(**kwargs)
         early = cast("EarlyEngine | None", getattr(kwargs.get("parent"), "engine", None)) or early_engine()
         self._early = early
-        self.spell_session = Session(early.settings)
-        kept = early.settings.history
-        self.history = History(kept.file if kept.enabled else None)
-        self._magics = Magics(self)
+        self._session: Session | None = None
+        self._asked = asyncio.Event()
         self._started: asyncio.Task[None] | None = None
         self._arrived = 0
         self._abort_up_to = 0
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in list(handlers.items()):
                 handlers[kind] = partial(self._guarded, kind, handler)
+
+    @property
+    def spell_session(self) -> Session:
+        """The session, made when it is first needed: its modules are half of what the kernel imports."""
+        if self._session is None:
+            from llmspell_kernel.session.session import Session
+
+            self._session = Session(self._early.settings)
+        return self._session
+
+    @cached_property
+    def history(self) -> History:
+        """The cells of this session and of those before."""
+        from llmspell_kernel.kernel.history import History
+
+        kept = self._early.settings.history
+        return History(kept.file if kept.enabled else None)
+
+    @cached_property
+    def _magics(self) -> Magics:
+        from llmspell_kernel.kernel.magics import Magics
+
+        return Magics(self)
 
     @property
     def banner(self) -> str:
@@ -92,7 +117,7 @@ class LLMSpellKernel(BaseKernel):
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Begin to serve; the engine attaches as soon as the loop runs."""
+        """Begin to serve; the session starts once the first request is answered."""
         self.iopub_socket.attach()
         super().start()
         self.io_loop.add_callback(self._begin)
@@ -100,14 +125,26 @@ class LLMSpellKernel(BaseKernel):
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError):  # Windows has no such loop
-            loop.add_signal_handler(signal.SIGINT, self.spell_session.interrupt)
-        self._started = loop.create_task(self.spell_session.start(self._early.endpoint))
+            loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._started = loop.create_task(self._start_session())
         with contextlib.suppress(SpellError):  # the first cell tells it
             await self._started
+        gc.freeze()
+        gc.enable()
         await asyncio.sleep(_WARM_AFTER_SECONDS)
         await asyncio.to_thread(self.spell_session.warm)
 
+    async def _start_session(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), _ASKED_WITHIN_SECONDS)
+        await self.spell_session.start(self._early.endpoint)
+
+    def _interrupt(self) -> None:
+        if self._session is not None:
+            self._session.interrupt()
+
     async def _ready(self) -> None:
+        self._asked.set()
         if self._started is not None and not self._started.done():
             with contextlib.suppress(SpellError):
                 await asyncio.shield(self._started)
@@ -120,13 +157,18 @@ class LLMSpellKernel(BaseKernel):
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the engine, its checkpoints and what the bridges hold. Called on the control thread."""
-        closing: Future[None] = asyncio.run_coroutine_threadsafe(
-            self.spell_session.close(), self.io_loop.asyncio_loop
-        )
+        closing: Future[None] = asyncio.run_coroutine_threadsafe(self._close(), self.io_loop.asyncio_loop)
         with contextlib.suppress(Exception):
             await asyncio.wait_for(asyncio.wrap_future(closing), 5)
-        self.history.close()
         return {"status": "ok", "restart": restart}
+
+    async def _close(self) -> None:
+        if "history" in vars(self):
+            self.history.close()
+        if self._session is not None:
+            await self._session.close()
+        elif self._early.endpoint is not None:
+            self._early.endpoint.close()
 
     # ── dispatch ─────────────────────────────────────────────────────────────────────────────────
 
@@ -134,6 +176,7 @@ class LLMSpellKernel(BaseKernel):
         """Take one shell message: executions wait for each other, everything else is answered at once."""
         if self._message_type(msg) != "execute_request":
             await self._in_own_context(msg)
+            self._asked.set()
             return
         self._arrived += 1
         number = self._arrived
@@ -277,7 +320,7 @@ class LLMSpellKernel(BaseKernel):
 
     async def interrupt_request(self, stream: Any, ident: list[bytes], parent: Message) -> None:
         """Stop the running cell. Runs on the control thread."""
-        self.io_loop.add_callback(self.spell_session.interrupt)
+        self.io_loop.add_callback(self._interrupt)
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from llmspell_kernel.config import Settings
 from llmspell_kernel.engine.process import Endpoint, launch
 from llmspell_kernel.errors import EngineStartError
 
 
-@dataclass(frozen=True)
-class EarlyEngine:
+class EarlyEngine(msgspec.Struct, frozen=True):
     """An engine that is coming up, and the settings it was started under."""
 
     settings: Settings

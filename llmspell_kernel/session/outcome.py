@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True)
-class Succeeded:
+
+class Succeeded(msgspec.Struct, frozen=True):
     """The cell ran to its end; `bundle` is the MIME bundle of its values, None if it has nothing to show."""
 
     bundle: dict[str, Any] | None = None
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = {}
     paged: bool = False
     """Whether the front end shows it beside the notebook, as help, and keeps it out of the file."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """An error as Jupyter tells it (messaging specification, "Execution errors")."""
 
     ename: str
@@ -25,22 +24,19 @@ class Problem:
     traceback: list[str]
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The cell raised an error; what it did before stays."""
 
     problem: Problem
 
 
-@dataclass(frozen=True)
-class Interrupted:
+class Interrupted(msgspec.Struct, frozen=True):
     """The cell was stopped by the person or by a limit; what it did before stays."""
 
     problem: Problem
 
 
-@dataclass(frozen=True)
-class RolledBack:
+class RolledBack(msgspec.Struct, frozen=True):
     """The engine died or had to be killed; the session is as it was before the cell."""
 
     problem: Problem

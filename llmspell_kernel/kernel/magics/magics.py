@@ -12,6 +12,7 @@ from llmspell_kernel.session.outcome import Outcome, Succeeded
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Surface
     from llmspell_kernel.kernel.kernel import LLMSpellKernel
+    from llmspell_kernel.session.session import Session
 
 
 class Magics:
@@ -19,7 +20,11 @@ class Magics:
 
     def __init__(self, kernel: LLMSpellKernel) -> None:
         self.kernel = kernel
-        self.session = kernel.spell_session
+
+    @property
+    def session(self) -> Session:
+        """The session that the magics work on."""
+        return self.kernel.spell_session
 
     @staticmethod
     def names() -> dict[str, str]:
