@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
 import types
 import typing
 from collections.abc import Awaitable, Callable
@@ -10,9 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from llmspell_kernel.bridges import arguments
+from llmspell_kernel.language.annotations import option, split_list
 from llmspell_kernel.language.documentation import Documented, Option
 
 _MARK = "__llmspell_export__"
+_SECTION = re.compile(r"\n+(?:Args|Raises):\n(?:[ ]{4}.*(?:\n|\Z)|\n(?=[ ]{4}))+")
+_ARGUMENT = re.compile(r"^(\w+): (.*(?:\n[ ]+.*)*)", re.MULTILINE)
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
 
@@ -27,11 +32,20 @@ class Parameter:
     variadic: bool
     default: Any = None
     """What is taken for nil."""
+    doc: str = ""
+    written_type: str = ""
+    """Its type in LuaCATS notation, where that says more than the annotation."""
 
     @property
     def lua_type(self) -> str:
         """The Lua types that it takes, such as ``string or table``."""
         return arguments.describe(self.annotation)
+
+    def documented(self) -> Option:
+        """The record for completion, inspection and the reference."""
+        written = self.written_type or self.lua_type.replace(" or ", "|")
+        name = "..." if self.variadic else self.name
+        return option(name, written, self.doc, optional=self.optional or self.variadic)
 
 
 @dataclass(frozen=True)
@@ -54,26 +68,14 @@ class Export:
         """``module.name`` or ``Type:name``, as messages and the reference show it."""
         return f"{self.module}{':' if self.method else '.'}{self.name}"
 
-    @property
-    def signature(self) -> str:
-        """Such as ``llm.chat(prompt: string or table, options?: table) -> string``."""
-        shown = [
-            "..." if p.variadic else f"{p.name}{'?' if p.optional else ''}: {p.lua_type}"
-            for p in self.parameters
-        ]
-        return f"{self.qualified}({', '.join(shown)})" + (f" -> {self.returns}" if self.returns else "")
-
     def documented(self) -> Documented:
         """The record for completion, inspection and the reference."""
         return Documented(
             name=self.qualified,
             kind="method" if self.method else "function",
             doc=self.doc,
-            parameters=tuple(
-                Option("..." if p.variadic else p.name, p.lua_type.replace(" or ", "|"), optional=p.optional)
-                for p in self.parameters
-            ),
-            returns=(Option("", self.returns),) if self.returns else (),
+            parameters=tuple(parameter.documented() for parameter in self.parameters),
+            returns=_results(self.returns),
             example=self.example,
             grant=self.grant or "",
         )
@@ -88,11 +90,14 @@ def export(
 ) -> Callable[[Method], Method]:
     """Declare an async method as a function of its bridge's Lua module.
 
-    The method's annotations say which Lua values are taken, its docstring is the reference.
+    The method's annotations say which Lua values are taken, its docstring is the reference, with an ``Args:`` section
+    about the parameters. A parameter's type may be told more exactly, in LuaCATS notation, by a string:
+    ``Annotated[dict[str, Any], "llm.Options"]`` (a type of `Bridge.types`, whose fields are then its options),
+    ``Annotated[str, "ModelName"]`` (an id: see `language.annotations.ID_TYPES`), ``Annotated[str, '"asc"|"desc"']``.
 
     Args:
         name: its name in Lua; the method's own if None.
-        returns: what Lua gets, in LuaCATS notation.
+        returns: what Lua gets, in LuaCATS notation: ``string``, or with names ``tokens: integer, cost: number?``.
         example: a line of Lua that runs.
         grant: the grant it needs, for the reference; the method itself asks for it.
     """
@@ -102,6 +107,18 @@ def export(
         return method
 
     return mark
+
+
+def table_type(name: str, doc: str, *fields: Option, extends: str = "") -> Documented:
+    """Describe a table that functions take or return, for `Bridge.types`.
+
+    Args:
+        name: its name in annotations, such as ``llm.Options``.
+        doc: what it is.
+        fields: its fields; make them with `language.annotations.option`.
+        extends: the name of a type whose fields it has too.
+    """
+    return Documented(name, "type", doc, parameters=fields, type=extends)
 
 
 class Bridge:
@@ -115,6 +132,8 @@ class Bridge:
     aliases: typing.ClassVar[tuple[str, ...]] = ()
     handles: typing.ClassVar[tuple[type[Handle], ...]] = ()
     """What its functions return that Lua holds by reference."""
+    types: typing.ClassVar[tuple[Documented, ...]] = ()
+    """Tables that its functions take or return, made by `table_type`."""
     lua_part: typing.ClassVar[str | None] = None
     """The engine's own Lua module that holds the rest of the members, such as ``lib.json``."""
     called_as: typing.ClassVar[str | None] = None
@@ -172,19 +191,51 @@ def _attributes(cls: type) -> list[str]:
 
 def _export_of(owner: str, attribute: str, function: Any, method: bool) -> Export:
     name, returns, example, grant = getattr(function, _MARK)
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    whole = inspect.cleandoc(function.__doc__ or "")
+    about = _arguments(whole)
+    doc = _SECTION.sub("\n\n", whole + "\n").strip().replace("``", "`")
     parameters = tuple(
-        Parameter(
-            p.name.rstrip("_"),
-            hints.get(p.name, Any),
-            p.default is not p.empty or _allows_none(hints.get(p.name)),
-            p.kind is p.VAR_POSITIONAL,
-            None if p.default is p.empty else p.default,
-        )
+        _parameter(p, hints.get(p.name, Any), about.get(p.name, ""))
         for p in list(inspect.signature(function).parameters.values())[1:]
     )
-    doc = inspect.cleandoc(function.__doc__ or "")
     return Export(owner, name, doc, example, returns, parameters, grant, attribute, method)
+
+
+def _parameter(parameter: inspect.Parameter, hint: Any, doc: str) -> Parameter:
+    written = ""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *notes = typing.get_args(hint)
+        written = next((note for note in notes if isinstance(note, str)), "")
+    has_default = parameter.default is not parameter.empty
+    return Parameter(
+        parameter.name.rstrip("_"),
+        hint,
+        has_default or _allows_none(hint),
+        parameter.kind is parameter.VAR_POSITIONAL,
+        parameter.default if has_default else None,
+        doc,
+        written,
+    )
+
+
+def _arguments(doc: str) -> dict[str, str]:
+    """What the ``Args:`` section of a docstring says of each parameter."""
+    section = next(
+        (found.group() for found in _SECTION.finditer(doc + "\n") if "Args:\n" in found.group()), ""
+    )
+    lines = textwrap.dedent(section.partition("Args:\n")[2])
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in _ARGUMENT.findall(lines)}
+
+
+def _results(written: str) -> tuple[Option, ...]:
+    """Read ``tokens: integer, cost: number?``."""
+    found: list[Option] = []
+    for part in split_list(written):
+        name, colon, type_ = part.partition(": ")
+        named = bool(colon) and name.isidentifier()
+        found.append(option(name if named else "", (type_ if named else part).replace(" | ", "|")))
+    return tuple(found)
 
 
 def _allows_none(hint: Any) -> bool:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.llm_defaults import Defaults
 from llmspell_kernel.bridges.llm_options import request_of
+from llmspell_kernel.bridges.llm_types import TYPES
 from llmspell_kernel.bridges.registry import Host, Results, current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument, WorldError
+from llmspell_kernel.language.documentation import Documented
 from llmspell_kernel.llm.catalogue import KNOWN, LOCAL
 from llmspell_kernel.llm.protocol import Delta, Request, Response, TextDelta
+
+OptionTable = Annotated[dict[str, Any] | None, "llm.Options"]
+Asked = Annotated[str | list[Any] | dict[str, Any], "string|llm.Message[]|llm.Question"]
+Messages = Annotated[list[Any], "llm.Message[]"]
+ModelName = Annotated[str, "ModelName"]
+ProviderName = Annotated[str | None, "ProviderName"]
+OnContent = Annotated[CallbackRef | None, "fun(text: string): any"]
 
 
 class LlmBridge(Bridge):
@@ -21,15 +30,14 @@ class LlmBridge(Bridge):
 
     module: ClassVar[str] = "llm"
     lua_part: ClassVar[str | None] = "lib.llm"
+    types: ClassVar[tuple[Documented, ...]] = TYPES
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._set: Defaults | None = None
 
-    @export(returns="string | response", example='llm.chat("Say hello.")')
-    async def chat(
-        self, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None
-    ) -> Any:
+    @export(returns="string|llm.Response", example='llm.chat("Say hello.")')
+    async def chat(self, prompt: Asked, options: OptionTable = None) -> Any:
         """Ask a model.
 
         A string is answered with a string; messages or an options table with a response table. With ``stream = true``
@@ -43,9 +51,11 @@ class LlmBridge(Bridge):
             response = await self._host.models.complete(request, provider=provider)
         return response.content if isinstance(prompt, str) else plain_response(response)
 
-    @export(returns="response", example='llm.complete{prompt = "Once upon a time", max_tokens = 20}')
+    @export(returns="llm.Response", example='llm.complete{prompt = "Once upon a time", max_tokens = 20}')
     async def complete(
-        self, prompt: str | dict[str, Any], options: float | dict[str, Any] | None = None
+        self,
+        prompt: Annotated[str | dict[str, Any], "string|llm.Question"],
+        options: Annotated[float | dict[str, Any] | None, "integer|llm.Options"] = None,
     ) -> Any:
         """Ask for one answer: a string is answered with a string, an options table with a response table."""
         given = {"max_tokens": int(options)} if isinstance(options, float | int) else options
@@ -53,31 +63,33 @@ class LlmBridge(Bridge):
         response = await self._host.models.complete(request, provider=provider)
         return response.content if isinstance(prompt, str) else plain_response(response)
 
-    @export(returns="models: table[]", example="llm.models()")
-    async def models(self, provider: str | None = None) -> Any:
+    @export(returns="models: llm.Model[]", example="llm.models()")
+    async def models(self, provider: ProviderName = None) -> Any:
         """List the models on offer: ``id``, ``provider``, ``kind``."""
         return [msgspec.to_builtins(model) for model in await self._host.models.list(provider or "")]
 
     @export(returns="string", example='llm.generate("A word for rain.", {max_tokens = 5})')
-    async def generate(self, prompt: str, options: dict[str, Any] | None = None) -> Any:
+    async def generate(self, prompt: str, options: OptionTable = None) -> Any:
         """Ask with a string, get a string."""
         return await self.chat(prompt, options)
 
-    @export(returns="response", example='llm.generate_message({{role = "user", content = "Hello"}})')
-    async def generate_message(self, messages: list[Any], options: dict[str, Any] | None = None) -> Any:
+    @export(returns="llm.Response", example='llm.generate_message({{role = "user", content = "Hello"}})')
+    async def generate_message(self, messages: Messages, options: OptionTable = None) -> Any:
         """Ask with messages, get a response table."""
         return await self.chat(messages, options)
 
     @export(returns="string", example='llm.quick_prompt("A word for rain.")')
-    async def quick_prompt(self, prompt: str, options: dict[str, Any] | None = None) -> Any:
+    async def quick_prompt(self, prompt: str, options: OptionTable = None) -> Any:
         """Ask with a string, get a string."""
         return await self.chat(prompt, options)
 
     @export(
-        returns="response",
+        returns="llm.Response",
         example='llm.stream{prompt = "Count.", on_content = function(text) io.write(text) end}',
     )
-    async def stream(self, options: dict[str, Any], on_content: CallbackRef | None = None) -> Any:
+    async def stream(
+        self, options: Annotated[dict[str, Any], "llm.StreamQuestion"], on_content: OnContent = None
+    ) -> Any:
         """Ask, and hear the answer piece by piece.
 
         ``on_content`` gets each piece of text, and stops the answer by returning a value other than nil;
@@ -105,9 +117,9 @@ class LlmBridge(Bridge):
     @export(returns="string", example='llm.stream_chat("Count.", function(text) io.write(text) end)')
     async def stream_chat(
         self,
-        prompt: str | list[Any],
-        on_content: CallbackRef | None = None,
-        options: dict[str, Any] | None = None,
+        prompt: Annotated[str | list[Any], "string|llm.Message[]"],
+        on_content: OnContent = None,
+        options: OptionTable = None,
     ) -> Any:
         """Ask, and hear each piece of the answer; a function that returns a value other than nil stops it."""
         request, provider, extras = request_of("llm.stream_chat", prompt, options)
@@ -117,7 +129,9 @@ class LlmBridge(Bridge):
         returns="any",
         example='llm.structured{prompt = "A city.", schema = {type = "object", required = {"name"}}}',
     )
-    async def structured(self, prompt: str | dict[str, Any], options: dict[str, Any] | None = None) -> Any:
+    async def structured(
+        self, prompt: Annotated[str | dict[str, Any], "string|llm.Question"], options: OptionTable = None
+    ) -> Any:
         """Ask for a value that follows the JSON Schema ``schema``; it is checked here."""
         request, provider, _ = request_of("llm.structured", prompt, options)
         if request.schema is None:
@@ -125,7 +139,11 @@ class LlmBridge(Bridge):
         return (await self._host.models.structured(request, provider=provider)).value
 
     @export(returns="number[]|number[][]", example='llm.embed("a text")')
-    async def embed(self, texts: str | list[Any], options: str | dict[str, Any] | None = None) -> Any:
+    async def embed(
+        self,
+        texts: str | list[Any],
+        options: Annotated[str | dict[str, Any] | None, "ModelName|llm.EmbedOptions"] = None,
+    ) -> Any:
         """Turn a text into its vector, or a list of texts into a list of vectors; ``options`` may name a model."""
         wanted = {"model": options} if isinstance(options, str) else options or {}
         listed = [texts] if isinstance(texts, str) else texts
@@ -137,13 +155,13 @@ class LlmBridge(Bridge):
         vectors = [list(vector) for vector in answer.vectors]
         return vectors[0] if isinstance(texts, str) else vectors
 
-    @export(returns="models: table[]", example="llm.list_models()")
-    async def list_models(self, provider: str | None = None) -> Any:
+    @export(returns="models: llm.Model[]", example="llm.list_models()")
+    async def list_models(self, provider: ProviderName = None) -> Any:
         """List the models on offer; another name of ``llm.models``."""
         return await self.models(provider)
 
-    @export(returns="model: table?", example='llm.find_model("tiny")')
-    async def find_model(self, name: str, provider: str | None = None) -> Any:
+    @export(returns="model: llm.Model?", example='llm.find_model("tiny")')
+    async def find_model(self, name: ModelName, provider: ProviderName = None) -> Any:
         """Find a model on offer by its name or a part of it; nil if there is none."""
         offered = await self._host.models.list(provider or "")
         exact = [model for model in offered if name in (model.id, model.full_name)]
@@ -163,13 +181,15 @@ class LlmBridge(Bridge):
         return Results((choice.provider, choice.model))
 
     @export(example='llm.set_provider("local")')
-    async def set_provider(self, name: str, model: str | None = None) -> Any:
+    async def set_provider(
+        self, name: Annotated[str, "ProviderName"], model: Annotated[str | None, "ModelName"] = None
+    ) -> Any:
         """Let a provider, and maybe one of its models, answer the calls of this session that name none."""
         choice = await self._host.models.choose(model or "", name)
         self._defaults.provider, self._defaults.model = choice.provider, model or ""
 
     @export(example='llm.set_model("local:smollm2")')
-    async def set_model(self, name: str) -> Any:
+    async def set_model(self, name: ModelName) -> Any:
         """Let a model answer the calls of this session that name none."""
         await self._host.models.choose(name, self._defaults.provider if ":" not in name else "")
         self._defaults.model = name
@@ -177,16 +197,14 @@ class LlmBridge(Bridge):
             self._defaults.provider = ""
 
     @export(returns="tokens: integer", example='llm.count_tokens("How many?")')
-    async def count_tokens(self, asked: str | list[Any] | dict[str, Any]) -> Any:
+    async def count_tokens(self, asked: Asked) -> Any:
         """Estimate the tokens of a text, messages or an options table."""
         if isinstance(asked, str):
             return self._host.models.count_tokens(asked)
         return self._host.models.count_tokens(request_of("llm.count_tokens", asked, None)[0])
 
     @export(returns="dollars: number?", example='llm.cost_estimate{prompt = "Hello", max_tokens = 100}')
-    async def cost_estimate(
-        self, prompt: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None
-    ) -> Any:
+    async def cost_estimate(self, prompt: Asked, options: OptionTable = None) -> Any:
         """Estimate what a question may cost at most, in US dollars; nil where no price is known."""
         request, provider, _ = request_of("llm.cost_estimate", prompt, options)
         request, provider = self._defaults.fill(request, provider)

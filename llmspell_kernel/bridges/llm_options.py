@@ -7,28 +7,14 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from llmspell_kernel.bridges.arguments import lua_type
+from llmspell_kernel.bridges.llm_types import OPTIONS, QUESTION
 from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
 from llmspell_kernel.llm.protocol import Message, Request, Role
 
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
-_NUMBERS = ("temperature", "max_tokens", "top_p", "seed", "timeout")
-_KNOWN = frozenset(
-    (
-        "model",
-        "provider",
-        "system",
-        "prompt",
-        "messages",
-        "stop",
-        "schema",
-        "stream",
-        "on_chunk",
-        "tools",
-        *_NUMBERS,
-    )
-)
+_KNOWN = frozenset(known.name for known in (*OPTIONS.parameters, *QUESTION.parameters)) | {"tools"}
 _warned: set[tuple[str, str]] = set()
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llmspell_kernel.language.annotations import comment_above, read_doc
-from llmspell_kernel.language.definitions import summarize
+from llmspell_kernel.language.annotations import comment_above, declared_types, read_doc
+from llmspell_kernel.language.definitions import dotted, summarize
 from llmspell_kernel.language.parser import parse
 
 if TYPE_CHECKING:
@@ -25,19 +25,23 @@ def documentation(module: str, lua_part: str) -> tuple[Documented, ...]:
     """Return what the source of `lua_part` says of the members of `module` and of the types it declares.
 
     The members are the documented fields of the local ``M``; a local with ``---@class Name`` above it has the methods
-    of that type.
+    of that type, and a comment with ``---@class`` and ``---@field`` lines anywhere describes a table.
     """
     folder, name = resources.files("llmspell_kernel.engine"), lua_part.replace(".", "/")
     source = folder.joinpath("lua", f"{name}.lua").read_text("utf-8")
     summary = summarize(parse(source), module)
     owners = {_MODULE: module} | _classes(summary)
-    found: list[Documented] = []
+    found: list[Documented] = declared_types(source)
     for local, owner in owners.items():
+        members = {definition.name: definition.documented for definition in summary.fields.get(local, ())}
         for definition in summary.fields.get(local, ()):
-            entry = definition.documented
+            entry = members[definition.name]
+            same = members.get(dotted(definition.value)[0]) if definition.value is not None else None
+            if same is not None:  # M.define = M.register
+                doc = entry.doc or f"The same as `{owner}{same.name.removeprefix(local)}`."
+                entry = msgspec.structs.replace(same, doc=doc)
             if entry.doc:
-                rest = definition.name.removeprefix(local)
-                found.append(msgspec.structs.replace(entry, name=owner + rest))
+                found.append(msgspec.structs.replace(entry, name=owner + definition.name.removeprefix(local)))
     return tuple(found)
 
 
@@ -50,5 +54,4 @@ def _classes(summary: Summary) -> dict[str, str]:
 
 
 def _class_name(definition: Definition) -> str:
-    statement = definition.statement
-    return read_doc(comment_above(definition.chunk, statement.start)).class_name if statement else ""
+    return read_doc(comment_above(definition.chunk, definition.statement.start)).class_name

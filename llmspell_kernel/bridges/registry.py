@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.errors import BadArgument, SpellError
-from llmspell_kernel.language.documentation import Documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.bridges.declaration import Bridge, Export
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.values import CallbackRef
+    from llmspell_kernel.language.documentation import Documented
     from llmspell_kernel.llm.models import Models
 
 ENTRY_POINTS = "llmspell.bridges"
@@ -100,6 +99,7 @@ class Registry:
     def __init__(self, host: Host, classes: list[type[Bridge]]) -> None:
         self._bridges: dict[str, Bridge] = {}
         self._exports: dict[str, dict[str, Export]] = {}
+        self._classes = tuple(classes)
         for cls in classes:
             factory = cast("Callable[[Host], Bridge]", cls)  # each subclass has this constructor
             self._bridges[cls.module] = factory(host)
@@ -135,20 +135,15 @@ class Registry:
 
     def documentation(self) -> list[Documented]:
         """What the declarations and the modules' own Lua document, one record a name."""
-        return [
-            entry for bridge in self._bridges.values() if not bridge.internal for entry in self._about(bridge)
-        ]
+        from llmspell_kernel.bridges.reference import reference
 
-    def _about(self, bridge: Bridge) -> list[Documented]:
-        found = [Documented(bridge.module, "module", inspect.cleandoc(type(bridge).__doc__ or ""))]
-        for owner in (bridge.module, *(handle.type_name for handle in bridge.handles)):
-            found += [export.documented() for export in self._exports[owner].values()]
-        known = {entry.name for entry in found}
-        if bridge.lua_part:
-            from llmspell_kernel.bridges.lua_documentation import documentation
+        return reference(self._classes)
 
-            found += [e for e in documentation(bridge.module, bridge.lua_part) if e.name not in known]
-        return found
+    def aliases(self) -> dict[str, str]:
+        """Other names of modules."""
+        from llmspell_kernel.bridges.reference import aliases
+
+        return aliases(self._classes)
 
     async def call(self, module: str, function: str, given: list[Any]) -> list[Any]:
         """Run one bridge call; returns its results.

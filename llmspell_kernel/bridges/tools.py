@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from llmspell_kernel.bridges.arithmetic import calculate
 from llmspell_kernel.bridges.declaration import Bridge, export
@@ -23,19 +23,25 @@ class ToolsBridge(Bridge):
         """Nothing of `host` is needed: these tools touch nothing outside."""
 
     @export(returns="number", example='tools.calculator{expression = "2 * (3 + 4)"}')
-    async def calculator(self, arguments: dict[str, Any] | str) -> Any:
+    async def calculator(
+        self, arguments: Annotated[dict[str, Any] | str, "string|{ expression: string }"]
+    ) -> Any:
         """Work out arithmetic: ``+ - * / // % ^``, pi, e, and functions such as sqrt, log, sin, min, round."""
         return calculate(_text("calculator", arguments, "expression"))
 
     @export(returns="string", example="tools.datetime_now()")
-    async def datetime_now(self, arguments: dict[str, Any] | None = None) -> Any:
+    async def datetime_now(
+        self, arguments: Annotated[dict[str, Any] | None, "{ format?: string }"] = None
+    ) -> Any:
         """Tell the time in UTC, in ISO 8601, or in the ``format`` that is given (as ``os.date``)."""
         now = datetime.now(UTC)
         wanted = (arguments or {}).get("format")
         return now.strftime(str(wanted)) if wanted else now.isoformat(timespec="seconds")
 
     @export(returns="string", example='tools.datetime_format{time = 0, format = "%Y-%m-%d"}')
-    async def datetime_format(self, arguments: dict[str, Any]) -> Any:
+    async def datetime_format(
+        self, arguments: Annotated[dict[str, Any], "{ time: number|string, format?: string }"]
+    ) -> Any:
         """Write ``time`` (seconds since 1970, or ISO 8601) in ``format`` (as ``os.date``)."""
         given = arguments.get("time")
         if isinstance(given, str):
@@ -50,12 +56,14 @@ class ToolsBridge(Bridge):
         return moment.strftime(str(arguments.get("format") or "%Y-%m-%dT%H:%M:%S%z"))
 
     @export(returns="number", example='tools.datetime_parse{text = "2026-01-31T12:00:00Z"}')
-    async def datetime_parse(self, arguments: dict[str, Any] | str) -> Any:
+    async def datetime_parse(
+        self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]
+    ) -> Any:
         """Read a time in ISO 8601 as seconds since 1970; without a zone it is UTC."""
         return _moment(_text("datetime_parse", arguments, "text")).timestamp()
 
     @export(returns="any", example="tools.json_parse{text = '[1, 2]'}")
-    async def json_parse(self, arguments: dict[str, Any] | str) -> Any:
+    async def json_parse(self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]) -> Any:
         """Read JSON as a value."""
         try:
             return json.loads(_text("json_parse", arguments, "text"))
@@ -63,7 +71,9 @@ class ToolsBridge(Bridge):
             raise WorldError(f"not JSON: {error}", code="bad_json") from error
 
     @export(returns="string", example="tools.json_stringify{value = {1, 2}}")
-    async def json_stringify(self, arguments: dict[str, Any]) -> Any:
+    async def json_stringify(
+        self, arguments: Annotated[dict[str, Any], "{ value: any, indent?: integer }"]
+    ) -> Any:
         """Write a value as JSON; ``indent`` is the number of spaces of each level."""
         indent = arguments.get("indent")
         try:

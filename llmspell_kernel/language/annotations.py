@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 _EXAMPLE = re.compile(r"^```lua\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)
 _RULER = re.compile(r"^[-=*_ ]{3,}$")
+_BLOCK = re.compile(r"(?:^[ \t]*---.*\n?)+", re.MULTILINE)
+
+ID_TYPES = {
+    "ModelName": "model",
+    "ProviderName": "provider",
+    "AgentName": "agent",
+    "ToolName": "tool",
+    "StateName": "state",
+    "ModuleName": "module",
+    "FilePath": "file",
+    "SpellPath": "spell",
+    "EventName": "event",
+}
+"""Types of strings that are ids: the kind of id for each (`live.IdKind`)."""
 
 
 @dataclass
@@ -30,8 +44,57 @@ class DocComment:
     type: str = ""
     signature: str = ""
     class_name: str = ""
+    parent: str = ""
+    """What the class extends."""
+    exact: bool = False
+    """Whether the class has no other fields than these."""
+    fields: dict[str, Option] = field(default_factory=dict[str, Option])
     since: str = ""
     link: str = ""
+
+
+def option(name: str, type_: str, doc: str = "", *, optional: bool = False) -> Option:
+    """A parameter, result or key whose type is written in LuaCATS notation.
+
+    Ids have types of their own (``ModelName``); a type such as ``"text"|"json"`` lists the strings that it can be.
+    """
+    parts = re.findall(r'\w+|"[^"]*"', type_)
+    kinds = [ID_TYPES[part] for part in parts if part in ID_TYPES]
+    for name_of_type in ID_TYPES:
+        type_ = re.sub(rf"\b{name_of_type}\b", "string", type_)
+    return Option(
+        name,
+        type_,
+        doc,
+        optional,
+        _inline_fields(type_),
+        ids=kinds[0] if kinds else "",
+        values=tuple(part.strip('"') for part in parts if part.startswith('"')),
+    )
+
+
+def _inline_fields(type_: str) -> tuple[Option, ...]:
+    """The fields of a table type that is written out: ``{ limit?: integer, name: string }``."""
+    found = re.search(r"(?<![\w\]])\{\s*(\w+\??:.*)\}", type_) if "fun(" not in type_ else None
+    fields = (part.partition(":") for part in split_list(found.group(1))) if found else ()
+    return tuple(
+        option(name.strip().rstrip("?"), rest.strip(), optional="?" in name) for name, _, rest in fields
+    )
+
+
+def declared_types(source: str) -> list[Documented]:
+    """The types that the comments of a text declare with ``---@class``, their ``---@field`` lines as parameters."""
+    found: list[Documented] = []
+    for block in _BLOCK.finditer(source):
+        doc = read_doc([line for text in block.group().splitlines() for line in _comment_lines(text.strip())])
+        if doc.class_name:
+            fields = tuple(doc.fields.values())
+            found.append(
+                Documented(
+                    doc.class_name, "type", doc.text, parameters=fields, type=doc.parent, closed=doc.exact
+                )
+            )
+    return found
 
 
 def comment_above(chunk: Chunk, offset: int) -> list[str]:
@@ -86,27 +149,50 @@ def read_doc(lines: list[str]) -> DocComment:
 def _read_tag(doc: DocComment, tag: str, rest: str) -> None:
     match tag:
         case "param":
-            name, _, rest = rest.partition(" ")
-            type_, text = _split_type(rest)
-            optional = name.endswith("?")
-            name = name.rstrip("?")
-            doc.parameters[name] = Option(name, type_, text, optional)
+            read = _named(rest)
+            doc.parameters[read.name] = read
+        case "field":
+            read = _named(rest)
+            doc.fields[read.name] = read
         case "return":
             type_, text = _split_type(rest)
             name, _, text = text.partition("#") if "#" in text else (text, "", "")
-            doc.returns.append(Option(name.strip(), type_, text.strip()))
+            doc.returns.append(option(name.strip(), type_, text.strip()))
         case "type":
             doc.type = rest
         case "signature":
             doc.signature = rest
         case "class":
-            doc.class_name = rest.partition(":")[0].strip()
+            doc.exact = rest.startswith("(exact)")
+            name, _, parent = rest.removeprefix("(exact)").partition(":")
+            doc.class_name, doc.parent = name.strip(), parent.strip()
         case "since":
             doc.since = rest
         case "see":
             doc.link = rest
         case _:
             pass
+
+
+def _named(rest: str) -> Option:
+    """``name? type text``."""
+    name, _, rest = rest.partition(" ")
+    type_, text = _split_type(rest)
+    return option(name.rstrip("?"), type_, text, optional=name.endswith("?"))
+
+
+def split_list(written: str) -> list[str]:
+    """The parts of a list with commas, which may stand in brackets inside a part too: ``a: string, fun(b, c)``."""
+    parts: list[str] = []
+    depth = 0
+    for piece in written.split(",") if written.strip() else ():
+        if depth > 0:
+            parts[-1] += "," + piece
+        else:
+            parts.append(piece)
+        brackets = piece.replace("->", "")
+        depth += sum(brackets.count(mark) for mark in "({[<") - sum(brackets.count(mark) for mark in ")}]>")
+    return [part.strip() for part in parts]
 
 
 def _split_type(text: str) -> tuple[str, str]:
@@ -131,8 +217,18 @@ def document(definition: Definition) -> Documented:
     doc = read_doc(comment_above(definition.chunk, definition.statement.start))
     value = definition.value
     if not isinstance(value, Function):
+        is_function = bool(doc.parameters or doc.returns)  # one that was made elsewhere: `M.map = map`
         return Documented(
-            definition.name, _kind(doc), doc.text, example=doc.example, type=doc.type, link=doc.link
+            definition.name,
+            "function" if is_function else _kind(doc),
+            doc.text,
+            doc.signature,
+            tuple(doc.parameters.values()),
+            tuple(doc.returns),
+            doc.example,
+            doc.since,
+            doc.link,
+            doc.type,
         )
     written = [local.name for local in value.parameters if local.kind == "parameter"]
     is_method = value.self_of is not None

@@ -111,7 +111,11 @@ class Reference:
     def add(self, entries: Iterable[Documented], aliases: Mapping[str, str] | None = None) -> None:
         """Add `entries`, and other names of their owners: `aliases` maps ``agents`` to ``agent``."""
         for entry in entries:
-            self._entries[entry.name.replace(":", ".")] = entry
+            name = entry.name.replace(":", ".")
+            if entry.kind == "type":
+                self._entries.setdefault(name, entry)  # no value has this name
+                continue
+            self._entries[name] = entry
             self._members.setdefault(entry.owner, {})[entry.short_name] = entry
         self._aliases.update(aliases or {})
 

@@ -13,7 +13,7 @@ from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
     from llmspell_kernel.language.context import AtString, Cursor
-    from llmspell_kernel.language.documentation import Documented, Option
+    from llmspell_kernel.language.documentation import Option
     from llmspell_kernel.language.inference import Inference
     from llmspell_kernel.language.live import LiveState
     from llmspell_kernel.language.syntax import Opening
@@ -53,14 +53,14 @@ def _is_require(opening: Opening) -> bool:
 
 
 async def _modules(prefix: str, inference: Inference, live: LiveState) -> list[Item]:
-    owners = [owner for owner in inference.reference.owners() if owner and inference.reference.get(owner)]
-    found = [Item(owner, "module", doc=_summary(inference.reference.get(owner))) for owner in owners]
+    entries = ((owner, inference.reference.get(owner)) for owner in inference.reference.owners())
+    found = [
+        Item(owner, "module", doc=entry.summary)
+        for owner, entry in entries
+        if entry is not None and entry.kind == "module"
+    ]
     known = await live.ids("module", prefix) or ()
     return [*found, *(Item(one.text, "module", doc=one.doc) for one in known)]
-
-
-def _summary(entry: Documented | None) -> str:
-    return entry.summary if entry is not None else ""
 
 
 async def _of_option(option: Option, prefix: str, live: LiveState) -> list[Item]:

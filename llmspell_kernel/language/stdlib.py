@@ -13,13 +13,13 @@ from llmspell_kernel.language.parser import parse
 from llmspell_kernel.language.syntax import Table
 
 if TYPE_CHECKING:
-    from llmspell_kernel.language.documentation import Documented, Option
+    from llmspell_kernel.language.documentation import Documented
 
 MANUAL = "https://www.lua.org/manual/5.4/manual.html#"
 LIBRARIES = ("base", "string", "table", "math", "utf8", "coroutine", "os", "io")
 
 # What Lua says of a value's type (`__name`), and the name that its methods are documented under.
-TYPE_ALIASES = {"FILE*": "file", "display": "Display"}
+TYPE_ALIASES = {"FILE*": "file", "display": "Display", "response": "llm.Response"}
 
 _OURS = frozenset(("display", "Display.update", "clear_output", "input", "require"))
 _SECTIONS = {
@@ -53,12 +53,11 @@ def entries() -> tuple[Documented, ...]:
 
 
 def _finished(entry: Documented, is_module: bool) -> Documented:
-    """Add what the files need not say: links, kinds, and the strings that a parameter can be."""
+    """Add what the files need not say: links and kinds."""
     return msgspec.structs.replace(
         entry,
         kind="module" if is_module else entry.kind,
         link=_link(entry.name),
-        parameters=tuple(_with_values(parameter) for parameter in entry.parameters),
     )
 
 
@@ -66,8 +65,3 @@ def _link(name: str) -> str:
     if name.replace(":", ".") in _OURS:
         return ""
     return f"{MANUAL}{_SECTIONS[name]}" if name in _SECTIONS else f"{MANUAL}pdf-{name}"
-
-
-def _with_values(parameter: Option) -> Option:
-    values = tuple(part.strip('"') for part in parameter.type.split("|") if part.startswith('"'))
-    return msgspec.structs.replace(parameter, values=values) if values else parameter

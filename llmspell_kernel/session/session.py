@@ -211,7 +211,7 @@ class Session:
         if self._opened_intelligence is None:
             from llmspell_kernel.language.intelligence import Intelligence
 
-            self._opened_intelligence = Intelligence(self._registry.documentation())
+            self._opened_intelligence = Intelligence(self._registry.documentation(), self._registry.aliases())
         return self._opened_intelligence
 
     def warm(self) -> None:

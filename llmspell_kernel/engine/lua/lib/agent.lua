@@ -13,7 +13,9 @@ local run_loop = bridge.bind("agent_runs", "run")
 local M = {}
 local registered = {}
 
+--- A model that uses tools, and remembers what was said until it is reset.
 ---@class Agent
+---@field name string
 local methods = {}
 local meta = { __name = "Agent", __index = methods }
 
@@ -31,14 +33,22 @@ local function resolve(tool)
   return tools.describe(tool)
 end
 
---- Makes an agent: `create(config)` or `create(name, config)` with `model, provider, system, tools, temperature,
---- max_tokens, max_iterations, output_schema`. Tools are names of registered ones, tables or other agents.
+--- What an agent is made of.
+---@class agent.Config: llm.Options
+---@field name? string how it is called
+---@field description? string what it is good for, where it is a tool of another agent
+---@field system_prompt? string the same as `system`
+---@field tools? (ToolName|table|Agent)[] names of registered tools, tables that describe tools, or other agents
+---@field max_iterations? integer how often it may ask the model for one answer
+---@field output_schema? table JSON Schema that the answer must follow; the answer is then a value
+
+--- Makes an agent: `create(config)` or `create(name, config)`.
 --- ```lua
 --- local helper = agent.create("helper", { system = "You are brief.", tools = { "calculator" } })
 --- print(helper.name) --> helper
 --- ```
----@param name string|table
----@param config? table
+---@param name string|agent.Config
+---@param config? agent.Config
 ---@return Agent agent
 function M.create(name, config)
   if type(name) == "table" then config, name = name, name.name end
@@ -78,7 +88,7 @@ end
 --- local helper = agent.create({ system = "You are brief." })
 --- local answer = helper:run("Say hello.")
 --- ```
----@param prompt string|table
+---@param prompt string|{ prompt: string }
 ---@param context? any added to the prompt
 ---@return any answer
 function methods:run(prompt, context)
@@ -101,7 +111,7 @@ end
 --- local helper = agent.create({})
 --- local answer = helper:chat({ { role = "user", content = "Say hello." } })
 --- ```
----@param messages string|table
+---@param messages string|llm.Message[]
 ---@return any answer
 function methods:chat(messages)
   if type(messages) == "string" then return self:run(messages) end
@@ -134,7 +144,7 @@ end
 --- ```lua
 --- agent.create({}):add_tool("calculator")
 --- ```
----@param tool string|table
+---@param tool ToolName|table|Agent
 function methods:add_tool(tool)
   local added = resolve(tool)
   self:remove_tool(added.name)
@@ -145,7 +155,7 @@ end
 --- ```lua
 --- print(agent.create({}):remove_tool("calculator")) --> false
 --- ```
----@param name string
+---@param name ToolName
 ---@return boolean removed
 function methods:remove_tool(name)
   for index, tool in ipairs(self.tools) do
@@ -181,7 +191,7 @@ end
 --- print(agents.execute("echo", "hi")) --> hi
 --- ```
 ---@param name string
----@param what function|table
+---@param what function|agent.Config|Agent
 function M.register(name, what)
   raise.check(1, "agent.register", "string", name)
   if type(what) ~= "function" then raise.check(2, "agent.register", "table", what) end
@@ -194,7 +204,7 @@ end
 --- agents.register("echo", function(input) return input end)
 --- print(agents.execute("echo", "hi")) --> hi
 --- ```
----@param name string
+---@param name AgentName
 ---@param input any
 ---@return any answer
 function M.execute(name, input)

@@ -128,7 +128,7 @@ end
 --- ```
 ---@param list table
 ---@param fn function
----@param options? table `limit`: how many at once
+---@param options? { limit?: integer } `limit`: how many at once
 ---@return table results
 function M.map(list, fn, options)
   raise.check(1, "async.map", "table", list)

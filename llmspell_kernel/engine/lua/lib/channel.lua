@@ -13,6 +13,7 @@ local wait, wake = scheduler.wait, scheduler.wake
 
 local M = {}
 
+--- Values from task to task, in the order in which they were sent.
 ---@class Channel
 local methods = {}
 local meta = { __name = "Channel", __metatable = false, __index = methods }

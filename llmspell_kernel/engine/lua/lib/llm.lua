@@ -46,9 +46,9 @@ end
 --- ```lua
 --- llm.chat_async("Say hello.", print)
 --- ```
----@param prompt string|table
----@param on_ok? function
----@param on_error? function
+---@param prompt string|llm.Message[]|llm.Question
+---@param on_ok? fun(answer: llm.Response)
+---@param on_error? fun(err: Error)
 ---@return Promise promise
 function M.chat_async(prompt, on_ok, on_error)
   raise.check(2, "llm.chat_async", "function", on_ok, true)
@@ -79,8 +79,8 @@ end
 --- ```lua
 --- local results = llm.batch_process({ "one", "two" })
 --- ```
----@param prompts table
----@param options? table
+---@param prompts string[]
+---@param options? llm.Options
 ---@return table results
 function M.batch_process(prompts, options)
   raise.check(1, "llm.batch_process", "table", prompts)
@@ -95,8 +95,8 @@ end
 --- local answers = llm.compare_providers("Say hello.", { "local" })
 --- ```
 ---@param prompt string
----@param providers table names of providers, or `provider:model`
----@param options? table
+---@param providers (ProviderName|ModelName)[] names of providers, or `provider:model`
+---@param options? llm.Options
 ---@return table answers
 function M.compare_providers(prompt, providers, options)
   raise.check(1, "llm.compare_providers", "string", prompt)
@@ -117,7 +117,7 @@ end
 --- ```lua
 --- local ask = llm.setup_fallback_chain({ "ollama", "local" })
 --- ```
----@param providers table names of providers, or `provider:model`
+---@param providers (ProviderName|ModelName)[] names of providers, or `provider:model`
 ---@return function ask
 function M.setup_fallback_chain(providers)
   raise.check(1, "llm.setup_fallback_chain", "table", providers)
@@ -138,7 +138,10 @@ end
 
 -- ── conversations ──────────────────────────────────────────────────────────────────────────────────
 
+--- A conversation that remembers what was said.
 ---@class ChatSession
+---@field system? string what the model is told before everything else
+---@field history llm.Message[] what was said
 local session = {}
 local session_meta = { __name = "ChatSession", __index = session }
 
@@ -147,7 +150,7 @@ local session_meta = { __name = "ChatSession", __index = session }
 --- local talk = llm.chat_session("You are brief.")
 --- ```
 ---@param system? string
----@param options? table for every question of it
+---@param options? llm.Options for every question of it
 ---@return ChatSession session
 function M.chat_session(system, options)
   raise.check(1, "llm.chat_session", "string", system, true)
@@ -179,7 +182,7 @@ end
 --- ```lua
 --- print(#llm.chat_session():get_history()) --> 0
 --- ```
----@return table messages
+---@return llm.Message[] messages
 function session:get_history()
   local copy = {}
   for index, message in ipairs(self.history) do

@@ -11,6 +11,7 @@ local make, state_of, fulfil, reject = promises.make, promises.state_of, promise
 
 local M = {}
 
+--- A value that is still to come, or the error that came in its place.
 ---@class Promise
 local methods = promises.methods
 
@@ -22,7 +23,7 @@ local methods = promises.methods
 --- local answer = promise.new(function(resolve, reject) resolve(6 * 7) end)
 --- print(answer:await()) --> 42
 --- ```
----@param executor function called with `resolve(value)` and `reject(reason)`
+---@param executor fun(resolve: function, reject: function) called with `resolve(value)` and `reject(reason)`
 ---@return Promise promise
 function M.new(executor)
   raise.check(1, "promise.new", "function", executor)

@@ -69,12 +69,24 @@ local function tool_of(given, caller)
   return tool
 end
 
+--- What a tool is made of.
+---@class tools.Description
+---@field name? string what it is called by
+---@field description? string what it does, for the model that chooses among tools
+---@field parameters? table JSON Schema of its arguments, or the schema's properties alone
+---@field execute? fun(arguments: table): any does it; what it returns is the result, `nil, err` says what failed
+
+--- A step of a pipeline.
+---@class tools.Step
+---@field tool? ToolName the tool to call
+---@field params? table|function its arguments, or a function that makes them of the value
+
 --- Checks the table that describes a tool and returns the tool, without registering it.
 --- ```lua
 --- print(tools.describe({ name = "echo", execute = print }).name) --> echo
 --- ```
----@param given table
----@return table tool
+---@param given tools.Description
+---@return tools.Description tool
 function M.describe(given)
   raise.check(1, "tools.describe", "table", given)
   return tool_of(given, "tools.describe")
@@ -97,9 +109,9 @@ end
 --- tools.register("double", "Doubles a number", { n = { type = "number" } }, function(args) return 2 * args.n end)
 --- print(tools.execute("double", { n = 21 })) --> 42
 --- ```
----@param name string|table
+---@param name string|tools.Description
 ---@param ... any
----@return table tool
+---@return tools.Description tool
 function M.register(name, ...)
   local given = name
   if type(name) == "string" then
@@ -152,7 +164,7 @@ end
 --- ```lua
 --- print(tools.execute("calculator", { expression = "6 * 7" })) --> 42
 --- ```
----@param name string
+---@param name ToolName
 ---@param arguments? table
 ---@return any value
 function M.execute(name, arguments)
@@ -168,7 +180,7 @@ end
 --- ```lua
 --- print(tools.execute_safe("calculator", { expression = "1 +" }).success) --> false
 --- ```
----@param name string
+---@param name ToolName
 ---@param arguments? table
 ---@return table outcome
 function M.execute_safe(name, arguments)
@@ -182,7 +194,7 @@ end
 --- ```lua
 --- print(tools.validate("calculator", { expression = "1" })) --> true
 --- ```
----@param name string
+---@param name ToolName
 ---@param arguments table
 ---@return boolean valid
 function M.validate(name, arguments)
@@ -198,8 +210,8 @@ end
 --- ```lua
 --- print(tools.get("calculator").name) --> calculator
 --- ```
----@param name string
----@return table? tool
+---@param name ToolName
+---@return tools.Description? tool
 function M.get(name)
   raise.check(1, "tools.get", "string", name)
   local tool = registered[name]
@@ -216,7 +228,7 @@ end
 --- ```lua
 --- print(tools.get_info("calculator").builtin) --> true
 --- ```
----@param name string
+---@param name ToolName
 ---@return table? info
 function M.get_info(name)
   raise.check(1, "tools.get_info", "string", name)
@@ -234,7 +246,7 @@ end
 --- ```lua
 --- print(tools.list()[1]) --> calculator
 --- ```
----@return table names
+---@return string[] names
 function M.list()
   local names = {}
   for name in next, registered do names[#names + 1] = name end
@@ -246,7 +258,7 @@ end
 --- ```lua
 --- print(tools.remove("nothing")) --> false
 --- ```
----@param name string
+---@param name ToolName
 ---@return boolean removed
 function M.remove(name)
   raise.check(1, "tools.remove", "string", name)
@@ -269,7 +281,7 @@ end
 --- ```lua
 --- print(tools.pipeline({ function(n) return { expression = n .. "+1" } end, "calculator" }, 41)) --> 42
 --- ```
----@param steps table
+---@param steps (ToolName|function|tools.Step)[]
 ---@param value? any
 ---@return any value
 function M.pipeline(steps, value)
@@ -300,7 +312,7 @@ end
 --- local r = tools.parallel_execute({ { tool = "calculator", params = { expression = "40 + 2" } } })
 --- print(r[1].result) --> 42
 --- ```
----@param calls table
+---@param calls tools.Step[]
 ---@return table outcomes
 function M.parallel_execute(calls)
   raise.check(1, "tools.parallel_execute", "table", calls)
@@ -317,7 +329,7 @@ end
 --- ```lua
 --- print(tools.get_metrics("never").calls) --> 0
 --- ```
----@param name? string
+---@param name? ToolName
 ---@return table metrics
 function M.get_metrics(name)
   local function copy(of)
