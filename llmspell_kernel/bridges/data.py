@@ -1,0 +1,121 @@
+"""``json`` and ``data``: formats of plain data. Lists, maps and JSON are Lua's (``lib/data.lua``, ``lib/json.lua``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from llmspell_kernel.bridges import data_csv, data_xml, data_yaml
+from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.lua_modules import LuaModule
+from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.errors import WorldError
+
+_LARGEST = 16 * 2**20
+"""Bytes of text that are read; what parsers make of it takes many times as much."""
+_SMALL = 16 * 2**10
+"""Bytes that are read at once, without another thread."""
+
+Made = TypeVar("Made")
+
+
+class Json(LuaModule):
+    """JSON: reading and writing it."""
+
+    module: ClassVar[str] = "json"
+    lua_part: ClassVar[str | None] = "lib.json"
+
+
+class DataBridge(Bridge):
+    """Plain tables: JSON, YAML, XML and CSV both ways, paths, lists and maps."""
+
+    module: ClassVar[str] = "data"
+    lua_part: ClassVar[str | None] = "lib.data"
+
+    def __init__(self, host: Host) -> None:
+        """Nothing of `host` is needed."""
+
+    @export(returns="any", example='print(data.parse_yaml("name: Ada\\nborn: 1815").born) --> 1815')
+    async def parse_yaml(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+        """Read YAML (1.2's core types: ``no`` is a word, ``0o17`` a number); dates stay text, tags are refused.
+
+        ``all = true`` gives a list of all documents. What is not YAML gives ``nil, err`` with its line and column.
+        """
+        every = bool((options or {}).get("all"))
+        return await _read(text, lambda source: data_yaml.parse(source, every=every))
+
+    @export(returns="string", example="print(data.to_yaml({ list = { 1, 2 } }))")
+    async def to_yaml(self, value: Any, options: dict[str, Any] | None = None) -> Any:
+        """Write a value as YAML, keys sorted; ``flow = true`` writes it in one line."""
+        return data_yaml.write(value, flow=bool((options or {}).get("flow")))
+
+    @export(
+        returns="table",
+        example="print(data.parse_xml('<a id=\"1\"><b>text</b></a>').children[1].text) --> text",
+    )
+    async def parse_xml(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+        """Read XML as ``{ tag, attributes, children, text }``; a child is such a table, or a string.
+
+        ``text`` is all the text directly inside. White space between elements is left out unless ``whitespace = true``.
+        Declarations of entities are refused. What is not XML gives ``nil, err`` with its line and column.
+        """
+        whitespace = bool((options or {}).get("whitespace"))
+        return await _read(text, lambda source: data_xml.parse(source, whitespace=whitespace))
+
+    @export(
+        returns="string",
+        example='print(data.to_xml{ tag = "a", attributes = { id = 1 }, children = { "text" } })',
+    )
+    async def to_xml(self, element: dict[str, Any], options: dict[str, Any] | None = None) -> Any:
+        """Write ``{ tag, attributes, children }`` (or ``text`` instead of children) as XML.
+
+        ``indent`` is the number of spaces of each level.
+        """
+        return data_xml.write(element, indent=_integer("data.to_xml", options, "indent"))
+
+    @export(returns="table", example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada')
+    async def parse_csv(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+        """Read CSV (RFC 4180) as a list of records, by the names in its first line.
+
+        Options: ``header = false`` gives a list of lists; ``delimiter`` (``","``; ``"auto"`` guesses), ``quote``
+        (``'"'``); ``numbers = true`` turns fields that are numbers into numbers.
+        """
+        dialect = data_csv.Dialect.of("data.parse_csv", options or {})
+        return await _read(text, dialect.parse)
+
+    @export(
+        returns="string", example='print(data.to_csv({ { n = 1, s = "x" } }, { columns = { "n", "s" } }))'
+    )
+    async def to_csv(self, rows: list[Any], options: dict[str, Any] | None = None) -> Any:
+        """Write a list of records, or of lists, as CSV with a line of names for records.
+
+        Options: ``columns`` (a list; else every name there is, in order), ``header = false``, ``delimiter``, ``quote``.
+        """
+        return data_csv.Dialect.of("data.to_csv", options or {}).write(rows)
+
+
+async def _read(text: str | bytes, parse: Callable[[str], Made]) -> Made:
+    if len(text) > _LARGEST:
+        raise WorldError(f"the text is too large to be read (limit {_LARGEST >> 20} MB)", code="too_large")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise WorldError(f"the text is not UTF-8: byte {error.start + 1}", code="not_text") from error
+    if len(text) <= _SMALL:
+        return parse(text)
+    return await asyncio.to_thread(parse, text)
+
+
+def _integer(name: str, options: dict[str, Any] | None, key: str) -> int | None:
+    from llmspell_kernel.bridges.arguments import check
+    from llmspell_kernel.errors import BadArgument
+
+    value = (options or {}).get(key)
+    if value is None:
+        return None
+    fits, number = check(value, int)
+    if not fits or not 0 <= number <= 16:
+        raise BadArgument(f"bad option '{key}' to '{name}' (an integer from 0 to 16 expected)")
+    return number

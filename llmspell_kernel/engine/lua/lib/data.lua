@@ -1,0 +1,556 @@
+-- `data`: plain tables: paths, copies, and the usual work on lists and maps. Its formats are read and written by
+-- json.lua and, for YAML, XML and CSV, in the kernel process (bridges/data.py).
+--
+-- A table with the keys 1..n is a list, any other a map. Maps are gone through in the order of their keys, so that a
+-- notebook shows the same each time.
+
+local bridge = require("bridge")
+local codec = require("codec")
+local json = require("lib.json")
+local path = require("lib.path")
+local raise = require("raise")
+
+local next, rawget, rawlen, rawset, select, type = next, rawget, rawlen, rawset, select, type
+local sort = table.sort
+local null = codec.null
+
+local M = {}
+
+-- ── formats ────────────────────────────────────────────────────────────────────────────────────────
+
+local READERS = { json = json.decode }
+local WRITERS = { json = json.encode }
+for _, name in next, { "yaml", "xml", "csv" } do
+  READERS[name] = bridge.bind("data", "parse_" .. name)
+  WRITERS[name] = bridge.bind("data", "to_" .. name)
+  M["parse_" .. name], M["to_" .. name] = READERS[name], WRITERS[name]
+end
+READERS.yml, WRITERS.yml = READERS.yaml, WRITERS.yaml
+
+local function format_of(table_of, format, name)
+  raise.check(2, name, "string", format)
+  return table_of[format] or raise.raise("bad argument #2 to '" .. name .. "' (no such format: '" .. format
+    .. "'; there are csv, json, xml and yaml)")
+end
+
+--- Reads a text in a format: `"json"`, `"yaml"`, `"xml"` or `"csv"`. What does not follow it gives `nil, err`.
+--- ```lua
+--- print(data.parse("a: [1, 2]", "yaml").a[2]) --> 2
+--- ```
+---@param text string
+---@param format string
+---@param options? table those of `data.parse_csv` and the like
+---@return any value
+function M.parse(text, format, options)
+  return format_of(READERS, format, "data.parse")(text, options)
+end
+
+--- Writes a value in a format: `"json"`, `"yaml"`, `"xml"` or `"csv"`.
+--- ```lua
+--- print(data.stringify({ { n = 1, s = "x,y" } }, "csv"))
+--- ```
+---@param value any
+---@param format string
+---@param options? table those of `data.to_csv` and the like
+---@return string text
+function M.stringify(value, format, options)
+  return format_of(WRITERS, format, "data.stringify")(value, options)
+end
+
+--- Turns a text of one format into one of another.
+--- ```lua
+--- print(data.convert("a: 1", "yaml", "json")) --> {"a":1}
+--- ```
+---@param text string
+---@param from string
+---@param to string
+---@return string text
+function M.convert(text, from, to)
+  local write = format_of(WRITERS, to, "data.convert")
+  local value, err = format_of(READERS, from, "data.convert")(text)
+  if value == nil and err ~= nil then return nil, err end
+  return write(value)
+end
+
+--- Turns a text of one format into one of another; the same as `data.convert`.
+M.convert_format = M.convert
+
+--- Reads JSON; the same as `json.decode`.
+M.parse_json = json.decode
+
+--- Writes a value as JSON; the same as `json.encode`, where `"pretty"` stands for an indent.
+---@param value any
+---@param options? table|string
+---@return string json
+function M.to_json(value, options)
+  if type(options) == "string" then options = options == "pretty" end
+  return json.encode(value, options)
+end
+
+local problems_of = bridge.bind("tool_checks", "problems")
+
+--- Checks a value against a JSON Schema: `{ valid, errors }`.
+--- ```lua
+--- local result = data.validate({ n = "x" }, { type = "object", properties = { n = { type = "integer" } } })
+--- print(result.valid, #result.errors) --> false	1
+--- ```
+---@param value any
+---@param schema table
+---@return table result
+function M.validate(value, schema)
+  raise.check(2, "data.validate", "table", schema)
+  local problems = problems_of("data", schema, value)
+  return { valid = #problems == 0, errors = problems }
+end
+
+-- ── lists and maps ─────────────────────────────────────────────────────────────────────────────────
+
+local function list_or_map(name, t)
+  raise.check(1, name, "table", t)
+  return path.length(t) or (next(t) == nil and 0) or nil
+end
+
+-- Goes through a list or map: `step(value, key)`, until it returns true.
+local function each(name, t, step)
+  local n = list_or_map(name, t)
+  if n then
+    for index = 1, n do
+      if step(rawget(t, index), index) then return true end
+    end
+  else
+    for _, key in next, path.keys(t) do
+      if step(rawget(t, key), key) then return true end
+    end
+  end
+  return false
+end
+
+-- A function of a value and its key: `by` itself, or what is at the path `by`.
+local function getter(index, name, by)
+  if type(by) == "function" then return by end
+  if by == nil then raise.bad_argument(index, name, "function or path", by) end
+  local keys = path.parse(by, index, name)
+  return function(value) return path.get(value, keys) end
+end
+
+--- Makes a list or map of what `fn(value, key)` returns for each item; nil leaves an item out.
+--- ```lua
+--- print(table.concat(data.map({ 1, 2, 3 }, function(n) return n * n end), " ")) --> 1 4 9
+--- print(data.map({ a = 1 }, function(n, key) return key .. n end).a) --> a1
+--- ```
+---@param items table
+---@param fn function|string a function, or a path that is taken of each item
+---@return table items
+function M.map(items, fn)
+  local n, result = list_or_map("data.map", items), {}
+  fn = getter(2, "data.map", fn)
+  each("data.map", items, function(value, key)
+    local made = fn(value, key)
+    if made ~= nil then rawset(result, n and #result + 1 or key, made) end
+  end)
+  return n and codec.array(result) or result
+end
+
+--- Makes a list or map of the items for which `fn(value, key)` is true.
+--- ```lua
+--- print(#data.filter({ 1, 2, 3, 4 }, function(n) return n % 2 == 0 end)) --> 2
+--- ```
+---@param items table
+---@param fn function
+---@return table items
+function M.filter(items, fn)
+  local n, result = list_or_map("data.filter", items), {}
+  raise.check(2, "data.filter", "function", fn)
+  each("data.filter", items, function(value, key)
+    if fn(value, key) then rawset(result, n and #result + 1 or key, value) end
+  end)
+  return n and codec.array(result) or result
+end
+
+--- Makes one value of all: `fn(so_far, value, key)` for each, beginning with `initial`, or with the first item.
+--- ```lua
+--- print(data.reduce({ 1, 2, 3 }, function(sum, n) return sum + n end)) --> 6
+--- print(data.reduce({ 1, 2, 3 }, function(sum, n) return sum + n end, 10)) --> 16
+--- ```
+---@param items table
+---@param fn function
+---@param ... any
+---@return any value
+function M.reduce(items, fn, ...)
+  raise.check(2, "data.reduce", "function", fn)
+  local begun, so_far = select("#", ...) > 0, (...)
+  each("data.reduce", items, function(value, key)
+    if begun then so_far = fn(so_far, value, key) else begun, so_far = true, value end
+  end)
+  return so_far
+end
+
+--- Finds the first item for which `fn(value, key)` is true; returns it and its key.
+--- ```lua
+--- print(data.find({ 5, 8, 12 }, function(n) return n > 6 end)) --> 8	2
+--- ```
+---@param items table
+---@param fn function
+---@return any value
+---@return any key
+function M.find(items, fn)
+  raise.check(2, "data.find", "function", fn)
+  local found, at
+  each("data.find", items, function(value, key)
+    if fn(value, key) then
+      found, at = value, key
+      return true
+    end
+  end)
+  return found, at
+end
+
+--- Puts the items into lists by what `by` gives for them: a function, or a path.
+--- ```lua
+--- local groups = data.group_by({ { k = "a", n = 1 }, { k = "b", n = 2 }, { k = "a", n = 3 } }, "k")
+--- print(#groups.a, #groups.b) --> 2	1
+--- ```
+---@param items table
+---@param by function|string
+---@return table groups
+function M.group_by(items, by)
+  local groups = {}
+  by = getter(2, "data.group_by", by)
+  each("data.group_by", items, function(value, key)
+    local group = by(value, key)
+    if group == nil then return end
+    if groups[group] == nil then groups[group] = {} end
+    groups[group][#groups[group] + 1] = value
+  end)
+  return groups
+end
+
+--- Puts items into lists; the same as `data.group_by`.
+M.group = M.group_by
+
+--- Counts the items by what `by` gives for them: a function, or a path.
+--- ```lua
+--- print(data.count_by({ "x", "y", "x" }, function(s) return s end).x) --> 2
+--- ```
+---@param items table
+---@param by function|string
+---@return table counts
+function M.count_by(items, by)
+  local counts = {}
+  for group, members in next, M.group_by(items, by) do counts[group] = #members end
+  return counts
+end
+
+--- Makes a list of the items in the order of what `by` gives for them, a function or a path; equal ones keep their
+--- order.
+--- ```lua
+--- print(data.sort_by({ { n = 2 }, { n = 1 } }, "n")[1].n) --> 1
+--- print(table.concat(data.sort_by({ 1, 3, 2 }, function(n) return n end, true), " ")) --> 3 2 1
+--- ```
+---@param items table
+---@param by function|string
+---@param descending? boolean
+---@return table items
+function M.sort_by(items, by, descending)
+  by = getter(2, "data.sort_by", by)
+  local rows = {}
+  each("data.sort_by", items, function(value, key)
+    rows[#rows + 1] = { value = value, rank = by(value, key), place = #rows }
+  end)
+  sort(rows, function(a, b)
+    if a.rank == b.rank then return a.place < b.place end
+    if a.rank == nil or b.rank == nil then return b.rank == nil end
+    if descending then return b.rank < a.rank end
+    return a.rank < b.rank
+  end)
+  local result = codec.array({})
+  for index = 1, #rows do result[index] = rows[index].value end
+  return result
+end
+
+--- Makes a list without the items that were there before, or whose `by` was.
+--- ```lua
+--- print(table.concat(data.unique({ 3, 1, 3, 2, 1 }), " ")) --> 3 1 2
+--- ```
+---@param items table
+---@param by? function|string
+---@return table items
+function M.unique(items, by)
+  local seen, result = {}, codec.array({})
+  local key_of = by ~= nil and getter(2, "data.unique", by) or function(value) return value end
+  each("data.unique", items, function(value, key)
+    local mark = key_of(value, key)
+    if mark == nil then mark = null end
+    if not seen[mark] then
+      seen[mark] = true
+      result[#result + 1] = value
+    end
+  end)
+  return result
+end
+
+--- Makes one list of the items of lists.
+--- ```lua
+--- print(table.concat(data.flatten({ 1, { 2, { 3 } } }), " ", 1, 2)) --> 1 2
+--- print(#data.flatten({ 1, { 2, { 3 } } }, 2)) --> 3
+--- ```
+---@param items table
+---@param levels? integer how many; one unless it is given
+---@return table items
+function M.flatten(items, levels)
+  levels = raise.check_integer(2, "data.flatten", levels, 0, true) or 1
+  local result = codec.array({})
+  local function add(list, left)
+    each("data.flatten", list, function(value)
+      if left > 0 and type(value) == "table" and path.length(value) then
+        add(value, left - 1)
+      else
+        result[#result + 1] = value
+      end
+    end)
+  end
+  add(items, levels)
+  return result
+end
+
+--- Cuts a list into lists of at most `size` items.
+--- ```lua
+--- print(#data.chunk({ 1, 2, 3, 4, 5 }, 2)) --> 3
+--- ```
+---@param items table
+---@param size integer
+---@return table lists
+function M.chunk(items, size)
+  size = raise.check_integer(2, "data.chunk", size, 1)
+  local lists = codec.array({})
+  each("data.chunk", items, function(value)
+    local last = lists[#lists]
+    if not last or #last == size then
+      last = {}
+      lists[#lists + 1] = last
+    end
+    last[#last + 1] = value
+  end)
+  return lists
+end
+
+--- Lists the keys, in order.
+--- ```lua
+--- print(table.concat(data.keys({ b = 1, a = 2 }), " ")) --> a b
+--- ```
+---@param items table
+---@return table keys
+function M.keys(items)
+  return codec.array(path.keys(raise.check(1, "data.keys", "table", items)))
+end
+
+--- Lists the values, in the order of their keys.
+--- ```lua
+--- print(table.concat(data.values({ b = 1, a = 2 }), " ")) --> 2 1
+--- ```
+---@param items table
+---@return table values
+function M.values(items)
+  local result = codec.array({})
+  each("data.values", items, function(value) result[#result + 1] = value end)
+  return result
+end
+
+--- Lists the items as `{ key, value }`, in the order of their keys.
+--- ```lua
+--- for _, pair in ipairs(data.entries({ a = 1 })) do print(pair.key, pair.value) end --> a	1
+--- ```
+---@param items table
+---@return table entries
+function M.entries(items)
+  local result = codec.array({})
+  each("data.entries", items, function(value, key) result[#result + 1] = { key = key, value = value } end)
+  return result
+end
+
+--- Makes a map of a list of `{ key, value }`.
+--- ```lua
+--- print(data.from_entries({ { key = "a", value = 1 } }).a) --> 1
+--- ```
+---@param entries table
+---@return table items
+function M.from_entries(entries)
+  local result = {}
+  each("data.from_entries", entries, function(entry)
+    if type(entry) ~= "table" then raise.bad_argument(1, "data.from_entries", "list of { key, value }", entries) end
+    local key, value = rawget(entry, "key"), rawget(entry, "value")
+    if key == nil then key, value = rawget(entry, 1), rawget(entry, 2) end
+    if key ~= nil and key == key then rawset(result, key, value) end
+  end)
+  return result
+end
+
+--- Counts the items of a list or map.
+--- ```lua
+--- print(data.size({ a = 1, b = 2 })) --> 2
+--- ```
+---@param items table
+---@return integer count
+function M.size(items)
+  raise.check(1, "data.size", "table", items)
+  local count = 0
+  for _ in next, items do count = count + 1 end
+  return count
+end
+
+--- Tells whether a value is a list: a table with exactly the keys 1..n.
+--- ```lua
+--- print(data.is_list({ 1, 2 }), data.is_list({ a = 1 })) --> true	false
+--- ```
+---@param value any
+---@return boolean list
+function M.is_list(value)
+  return type(value) == "table" and path.length(value) ~= nil
+end
+
+local function chosen(name, items, keys, wanted)
+  raise.check(1, name, "table", items)
+  raise.check(2, name, "table", keys)
+  local named, result = {}, {}
+  for index = 1, rawlen(keys) do named[rawget(keys, index)] = true end
+  for key, value in next, items do
+    if (named[key] or false) == wanted then rawset(result, key, value) end
+  end
+  return result
+end
+
+--- Makes a map of some of the keys.
+--- ```lua
+--- print(data.size(data.pick({ a = 1, b = 2, c = 3 }, { "a", "b" }))) --> 2
+--- ```
+---@param items table
+---@param keys table
+---@return table items
+function M.pick(items, keys)
+  return chosen("data.pick", items, keys, true)
+end
+
+--- Makes a map of all but some of the keys.
+--- ```lua
+--- print(data.size(data.omit({ a = 1, b = 2, c = 3 }, { "a", "b" }))) --> 1
+--- ```
+---@param items table
+---@param keys table
+---@return table items
+function M.omit(items, keys)
+  return chosen("data.omit", items, keys, false)
+end
+
+-- ── whole tables ───────────────────────────────────────────────────────────────────────────────────
+
+--- Copies a value, tables inside tables too.
+--- ```lua
+--- local copy = data.clone({ list = { 1 } })
+--- copy.list[1] = 2
+--- ```
+---@param value any
+---@return any copy
+function M.clone(value)
+  return path.clone(value)
+end
+
+local function merge(target, source)
+  for key, value in next, source do
+    local old = rawget(target, key)
+    local both = path.is_plain(value) and path.is_plain(old) and not path.length(value) and not path.length(old)
+    if both then merge(old, value) else rawset(target, key, path.clone(value)) end
+  end
+end
+
+--- Makes a new table of several, maps inside maps too; of two values, or two lists, for one key the later is taken.
+--- ```lua
+--- local merged = data.merge({ a = { x = 1, y = 1 } }, { a = { y = 2 } })
+--- print(merged.a.x, merged.a.y) --> 1	2
+--- ```
+---@param ... table
+---@return table merged
+function M.merge(...)
+  local result = {}
+  for index = 1, select("#", ...) do
+    local source = select(index, ...)
+    merge(result, raise.check(index, "data.merge", "table", source))
+  end
+  return result
+end
+
+--- Makes a new table of several; the same as `data.merge`.
+M.deep_merge = M.merge
+
+--- Tells whether two values are the same, or tables of the same.
+--- ```lua
+--- print(data.equal({ a = { 1 } }, { a = { 1 } })) --> true
+--- ```
+---@param a any
+---@param b any
+---@return boolean equal
+function M.equal(a, b)
+  return path.equal(a, b)
+end
+
+--- Lists what is different: `{ path, kind, old, new }`, where kind is `"added"`, `"removed"` or `"changed"`.
+--- ```lua
+--- for _, d in ipairs(data.diff({ a = { b = 1 } }, { a = { b = 2 } })) do print(d.path, d.old, d.new) end --> a.b	1	2
+--- ```
+---@param old table
+---@param new table
+---@return table differences
+function M.diff(old, new)
+  return codec.array(path.diff(raise.check(1, "data.diff", "table", old), raise.check(2, "data.diff", "table", new)))
+end
+
+--- Returns what is at a path, such as `"users[1].name"` or `{ "users", 1, "name" }`; `default` if there is nothing.
+--- ```lua
+--- print(data.get({ users = { { name = "Ada" } } }, "users[1].name")) --> Ada
+--- print(data.get({}, "a.b", "nothing")) --> nothing
+--- ```
+---@param t table
+---@param where string|number|table
+---@param default? any
+---@return any value
+function M.get(t, where, default)
+  raise.check(1, "data.get", "table", t)
+  local value = path.get(t, path.parse(where, 2, "data.get"))
+  if value == nil then return default end
+  return value
+end
+
+--- Sets what is at a path, making the tables on the way; nil takes it away. Changes the table and returns it.
+--- ```lua
+--- print(data.set({}, "a.b", 1).a.b) --> 1
+--- ```
+---@param t table
+---@param where string|number|table
+---@param value any
+---@return table t
+function M.set(t, where, value)
+  raise.check(1, "data.set", "table", t)
+  local keys = path.parse(where, 2, "data.set")
+  if #keys == 0 then raise.raise("bad argument #2 to 'data.set' (the path is empty)") end
+  path.set(t, keys, value)
+  return t
+end
+
+--- Tells whether there is anything at a path.
+--- ```lua
+--- print(data.has({ a = { b = false } }, "a.b")) --> true
+--- ```
+---@param t table
+---@param where string|number|table
+---@return boolean has
+function M.has(t, where)
+  raise.check(1, "data.has", "table", t)
+  return path.get(t, path.parse(where, 2, "data.has")) ~= nil
+end
+
+--- Returns what is at a path; the same as `data.get`.
+M.get_path = M.get
+
+--- Sets what is at a path; the same as `data.set`.
+M.set_path = M.set
+
+return M
