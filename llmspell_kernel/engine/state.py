@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeAlias
 
 import lupa.lua54 as lua54
 
+from llmspell_kernel.engine import finalizers
+
 Scalar: TypeAlias = bytes | int | float | bool | None
 
 LUA_FOLDER = Path(__file__).parent / "lua"
@@ -112,6 +114,7 @@ class LuaState:
             host.stopping,
             host.now,
             self._bound,
+            finalizers.rename(self._runtime),
         )
         self._bound(False)
 

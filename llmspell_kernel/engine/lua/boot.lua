@@ -5,7 +5,7 @@
 -- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
 -- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
 
-local source_of, send, receive, shelter, write, stopping, now, bound = ...
+local source_of, send, receive, shelter, write, stopping, now, bound, finalizer = ...
 
 _G.python = nil
 package.loaded.python = nil
@@ -23,6 +23,9 @@ loaded.host = {
   now = function() return now() end,
   bound = function(cell) bound(cell) end, -- whether a cell's code runs from here on, which the memory limit is for
 }
+
+-- The name of the metamethod that finalizes (finalizers.py); "__gc" where cells must be kept from it.
+loaded.finalizer = finalizer
 
 internal_require = function(name)
   local module = loaded[name]

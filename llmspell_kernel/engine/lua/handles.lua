@@ -4,6 +4,7 @@
 -- so that one which is on its way at that moment is not lost.
 
 local codec = require("codec")
+local finalizer = require("finalizer")
 local host = require("host")
 local raise = require("raise")
 local scheduler = require("scheduler")
@@ -28,7 +29,7 @@ local function metatable_of(name)
       local info = infos[object]
       return name .. ": " .. (info.label ~= "" and info.label or info.id)
     end,
-    __gc = function(object)
+    [finalizer] = function(object)
       local info = infos[object]
       if not info then return end -- a stop broke into its making
       collected[count + 1], collected[count + 2] = info.id, info.received

@@ -12,7 +12,7 @@ local raw_pcall, raw_xpcall, raw_load = pcall, xpcall, load
 local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coroutine.close
 local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
 local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
-local rawget, select, type, tostring, error = rawget, select, type, tostring, error
+local rawget, rawset, select, type, tostring, error = rawget, rawset, select, type, tostring, error
 local stopping = host.stopping
 
 local env
@@ -120,16 +120,15 @@ local function sandbox_load(chunk, name, mode, ...)
   end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
 end
 
-local function sandbox_setmetatable(t, meta)
-  if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
-    error("'__gc' is not available here: use <close> variables or an explicit close function", 2)
-  end
-  return raw_setmetatable(t, meta)
-end
-
-local function sandbox_getmetatable(value)
-  if type(value) == "string" then return false end
-  return raw_getmetatable(value)
+-- Where Lua could not be told another name for finalizers, it must not see the field when it looks.
+local function hiding_setmetatable(t, meta)
+  local finalizer = type(meta) == "table" and rawget(meta, "__gc")
+  if not finalizer then return raw_setmetatable(t, meta) end
+  rawset(meta, "__gc", nil)
+  local ok, result = raw_pcall(raw_setmetatable, t, meta)
+  rawset(meta, "__gc", finalizer)
+  if not ok then error(result, 2) end
+  return result
 end
 
 local allowed_collect = {
@@ -229,7 +228,8 @@ function M.build()
   end
   env._G = env
   env.pcall, env.xpcall = sandbox_pcall, sandbox_xpcall
-  env.load, env.setmetatable, env.getmetatable = sandbox_load, sandbox_setmetatable, sandbox_getmetatable
+  env.load, env.getmetatable = sandbox_load, raw_getmetatable
+  env.setmetatable = require("finalizer") == "__gc" and hiding_setmetatable or raw_setmetatable
   env.collectgarbage, env.print = sandbox_collectgarbage, sandbox_print
   local strings = copy(string)
   strings.dump = nil

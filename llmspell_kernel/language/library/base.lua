@@ -169,7 +169,7 @@ function select(index, ...) end
 
 --- Sets the metatable of `table` (removes it if nil) and returns `table`. Raises an error if it has a `__metatable` field.
 ---
---- `__gc` is not available here; use a `<close>` variable instead.
+--- `__gc` is never called here; use a `<close>` variable instead.
 --- ```lua
 --- local Account = {}
 --- Account.__index = Account
