@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any, ClassVar, cast
 
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.llm_messages import plain_message, plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.engine.values import CallbackRef
-from llmspell_kernel.llm.agent_loop import run_agent
-from llmspell_kernel.llm.agents import Limits, Result, Tool
-from llmspell_kernel.llm.protocol import ToolSpec
+from llmspell_kernel.llm.agent_loop import agent_events
+from llmspell_kernel.llm.agents import (
+    Answered,
+    Ended,
+    Event,
+    Limits,
+    Result,
+    Said,
+    Tool,
+    ToolEnded,
+    ToolRun,
+    ToolStarted,
+)
+from llmspell_kernel.llm.protocol import Response, TextDelta, ToolSpec, Usage
 
 
 class AgentBridge(Bridge):
@@ -36,18 +49,43 @@ class AgentRuns(Bridge):
         self._host = host
 
     @export()
-    async def run(self, question: dict[str, Any], tools: list[Any], limits: dict[str, Any]) -> Any:
-        """Run to the answer; the tools' functions belong to this run alone and are let go at its end."""
+    async def run(
+        self,
+        question: dict[str, Any],
+        tools: list[Any],
+        limits: dict[str, Any],
+        hear: CallbackRef | None = None,
+        stream: bool = False,
+    ) -> Any:
+        """Run to the answer; the tools' functions belong to this run alone and are let go at its end.
+
+        `hear` is told each step, ``text`` (with `stream`), ``answer``, ``tool_call`` and ``tool_result``, and ends
+        the run by answering true: what had been said by then is the answer.
+        """
         described = cast("list[dict[str, Any]]", tools)
         request, provider, _ = request_of("agent.run", question, None)
-        result = await run_agent(
+        run = _Run()
+        events = agent_events(
             self._host.models,
             request,
             [self._tool(tool) for tool in described],
             provider=provider,
             limits=Limits(**limits),
+            stream=stream,
         )
-        return _plain(result)
+        async with aclosing(events):
+            async for event in events:
+                run.follow(event)
+                if isinstance(event, Ended):
+                    return run.plain(event.result)
+                if hear is not None and await self._tell(hear, event):
+                    break
+        return run.stopped()
+
+    async def _tell(self, hear: CallbackRef, event: Event) -> bool:
+        """Tell Lua of a step; returns whether it wants no more of it."""
+        told = _told(event)
+        return told is not None and any(await self._host.invoke(hear, *told))
 
     def _tool(self, described: dict[str, Any]) -> Tool:
         execute: CallbackRef = described["execute"]
@@ -63,29 +101,86 @@ class AgentRuns(Bridge):
             description=str(described.get("description") or ""),
             parameters=described["parameters"],
         )
-        return Tool(spec, call)
+        timeout = described.get("timeout")
+        return Tool(
+            spec,
+            call,
+            parallel=described.get("parallel") is not False,
+            timeout=float(timeout) if isinstance(timeout, int | float) else None,
+        )
 
 
-def _plain(result: Result) -> dict[str, Any]:
-    """A result as Lua gets it: ``text, value, ending, iterations, tool_calls, usage``."""
-    usage = result.usage
+class _Run:
+    """What a run has come to so far."""
+
+    def __init__(self) -> None:
+        self._response: Response | None = None
+        self._text = ""
+        self._iterations = 0
+        self._tool_runs: list[ToolRun] = []
+        self._usage = Usage()
+
+    def follow(self, event: Event) -> None:
+        """Take note of a step."""
+        match event:
+            case Said(delta=TextDelta(text=text)):
+                self._text += text
+            case Answered(response=response):
+                self._response, self._iterations = response, event.iteration
+                self._usage += response.usage
+                self._text = ""
+            case ToolEnded(run=run):
+                self._tool_runs.append(run)
+            case _:
+                pass
+
+    def plain(self, result: Result) -> dict[str, Any]:
+        """A result as Lua gets it."""
+        return self._fields(result.usage) | {
+            "text": result.text,
+            **({} if result.value is None else {"value": result.value}),
+            "ending": result.ending,
+            "messages": [plain_message(m) for m in result.messages if m.role != "system"],
+            "tool_calls": [_plain_run(run) for run in result.tool_runs],
+        }
+
+    def stopped(self) -> dict[str, Any]:
+        """What a run that was ended on the way has come to."""
+        said = self._text or (self._response.content if self._response is not None else "")
+        return self._fields(self._usage) | {
+            "text": said,
+            "ending": "stopped",
+            "tool_calls": [_plain_run(run) for run in self._tool_runs],
+        }
+
+    def _fields(self, usage: Usage) -> dict[str, Any]:
+        return {
+            "model": self._response.model if self._response is not None else "",
+            "provider": self._response.provider if self._response is not None else "",
+            "iterations": self._iterations,
+            "usage": plain_usage(usage),
+        }
+
+
+def _told(event: Event) -> tuple[Any, ...] | None:
+    match event:
+        case Said(delta=TextDelta(text=text)) if text:
+            return ("text", text)
+        case Answered(response=response):
+            calls = [msgspec.to_builtins(call) for call in response.tool_calls]
+            return ("answer", {"content": response.content, "tool_calls": calls})
+        case ToolStarted(call=call):
+            return ("tool_call", {"id": call.id, "name": call.name, "arguments": call.arguments})
+        case ToolEnded(run=run):
+            return ("tool_result", _plain_run(run) | {"id": run.call.id, "seconds": run.seconds})
+        case _:
+            return None
+
+
+def _plain_run(run: ToolRun) -> dict[str, Any]:
     return {
-        "text": result.text,
-        **({} if result.value is None else {"value": result.value}),
-        "ending": result.ending,
-        "iterations": result.iterations,
-        "tool_calls": [
-            {
-                "name": run.call.name,
-                "arguments": msgspec.to_builtins(run.call.arguments),
-                "result": run.output,
-                **({"error": run.error} if run.error else {}),
-            }
-            for run in result.tool_runs
-        ],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-        },
+        "name": run.call.name,
+        "arguments": msgspec.to_builtins(run.call.arguments),
+        "result": run.output,
+        **({"error": run.error} if run.error else {}),
     }

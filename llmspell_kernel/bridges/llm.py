@@ -8,6 +8,7 @@ import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.llm_defaults import Defaults
+from llmspell_kernel.bridges.llm_messages import plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.llm_types import TYPES
 from llmspell_kernel.bridges.registry import Host, Results, current_call
@@ -42,14 +43,11 @@ class LlmBridge(Bridge):
 
         A string is answered with a string; messages or an options table with a response table. With ``stream = true``
         the answer is also printed while it comes, with ``on_chunk`` each piece of text goes to that function, which
-        stops the answer by returning a value other than nil.
+        stops the answer by returning a value other than nil. ``tools`` are names of registered tools, tables or
+        agents, which the model may call until it has its answer; tools without a function are only described to it,
+        and its wish to call them is in ``tool_calls``.
         """
-        request, provider, extras = request_of("llm.chat", prompt, options)
-        if extras.stream or extras.on_chunk:
-            response = await self._stream(request, provider, extras.on_chunk)
-        else:
-            response = await self._host.models.complete(request, provider=provider)
-        return response.content if isinstance(prompt, str) else plain_response(response)
+        return await self._answer("llm.chat", prompt, options)
 
     @export(returns="llm.Response", example='llm.complete{prompt = "Once upon a time", max_tokens = 20}')
     async def complete(
@@ -57,11 +55,12 @@ class LlmBridge(Bridge):
         prompt: Annotated[str | dict[str, Any], "string|llm.Question"],
         options: Annotated[float | dict[str, Any] | None, "integer|llm.Options"] = None,
     ) -> Any:
-        """Ask for one answer: a string is answered with a string, an options table with a response table."""
+        """Ask for one answer: a string is answered with a string, an options table with a response table.
+
+        ``options`` may be the number of tokens. ``stream`` and ``on_chunk`` work as for ``llm.chat``.
+        """
         given = {"max_tokens": int(options)} if isinstance(options, float | int) else options
-        request, provider, _ = request_of("llm.complete", prompt, given)
-        response = await self._host.models.complete(request, provider=provider)
-        return response.content if isinstance(prompt, str) else plain_response(response)
+        return await self._answer("llm.complete", prompt, given)
 
     @export(returns="models: llm.Model[]", example="llm.models()")
     async def models(self, provider: ProviderName = None) -> Any:
@@ -114,14 +113,17 @@ class LlmBridge(Bridge):
             await self._host.invoke(heard["on_complete"].id, response)
         return response
 
-    @export(returns="string", example='llm.stream_chat("Count.", function(text) io.write(text) end)')
+    @export(returns="string|err", example='llm.stream_chat("Count.", function(text) io.write(text) end)')
     async def stream_chat(
         self,
         prompt: Annotated[str | list[Any], "string|llm.Message[]"],
         on_content: OnContent = None,
         options: OptionTable = None,
     ) -> Any:
-        """Ask, and hear each piece of the answer; a function that returns a value other than nil stops it."""
+        """Ask, and hear each piece of the answer; a function that returns a value other than nil stops it.
+
+        With a function it returns nothing, or the error; without one the answer is printed and returned.
+        """
         request, provider, extras = request_of("llm.stream_chat", prompt, options)
         return (await self._stream(request, provider, on_content or extras.on_chunk)).content
 
@@ -210,6 +212,15 @@ class LlmBridge(Bridge):
         request, provider = self._defaults.fill(request, provider)
         return await self._host.models.cost_estimate(request, provider=provider)
 
+    async def _answer(self, function: str, prompt: Any, options: dict[str, Any] | None) -> Any:
+        """A string for a string, a response table for anything else."""
+        request, provider, extras = request_of(function, prompt, options)
+        if extras.stream or extras.on_chunk:
+            response = await self._stream(request, provider, extras.on_chunk)
+        else:
+            response = await self._host.models.complete(request, provider=provider)
+        return response.content if isinstance(prompt, str) else plain_response(response)
+
     @property
     def _defaults(self) -> Defaults:
         """What the spell has set for this session; it counts for every question, agents' too."""
@@ -239,17 +250,11 @@ class LlmBridge(Bridge):
 
 def plain_response(response: Response) -> dict[str, Any]:
     """A response as Lua gets it: ``content, model, provider, finish_reason, tool_calls, usage``."""
-    usage = response.usage
     return {
         "content": response.content,
         "model": response.model,
         "provider": response.provider,
         "finish_reason": response.finish_reason,
         "tool_calls": [msgspec.to_builtins(call) for call in response.tool_calls],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-            **({} if usage.cost is None else {"cost": usage.cost}),
-        },
+        "usage": plain_usage(response.usage),
     }

@@ -7,14 +7,15 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from llmspell_kernel.bridges.arguments import lua_type
+from llmspell_kernel.bridges.llm_messages import message_of
 from llmspell_kernel.bridges.llm_types import OPTIONS, QUESTION
 from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
-from llmspell_kernel.llm.protocol import Message, Request, Role
+from llmspell_kernel.llm.protocol import Message, Request, ToolSpec
+from llmspell_kernel.llm.schema import Schema
 
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
-_KNOWN = frozenset(known.name for known in (*OPTIONS.parameters, *QUESTION.parameters)) | {"tools"}
+_KNOWN = frozenset(known.name for known in (*OPTIONS.parameters, *QUESTION.parameters))
 _warned: set[tuple[str, str]] = set()
 
 
@@ -55,6 +56,7 @@ def request_of(
         timeout=_number(function, given, "timeout"),
         stop=_stop(function, given),
         schema=_table(function, given, "schema"),
+        tools=_tools(given),
     )
     on_chunk = given.get("on_chunk")
     if on_chunk is not None and not isinstance(on_chunk, CallbackRef):
@@ -115,7 +117,7 @@ def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
     if not isinstance(listed, list):
         raise _wrong(function, "messages", "list of messages", listed)
     for index, item in enumerate(cast("list[Any]", listed), 1):
-        messages.append(_message(function, index, item))
+        messages.append(message_of(function, index, item))
     if prompt := _text(function, given, "prompt"):
         messages.append(Message(role="user", content=prompt))
     if not any(message.role != "system" for message in messages):
@@ -125,20 +127,16 @@ def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _message(function: str, index: int, item: Any) -> Message:
-    if isinstance(item, str):
-        return Message(role="user", content=item)
-    fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-    role, content = fields.get("role", "user" if fields else None), fields.get("content")
-    if role not in _ROLES:
-        raise BadArgument(
-            f"bad message #{index} to '{function}' (role must be one of {', '.join(_ROLES)}, got {role!r})"
+def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:
+    """Tools that are only described; those with a function never come here."""
+    specs: list[ToolSpec] = []
+    for tool in cast("list[Any]", given.get("tools") or []):
+        name, parameters = tool.get("name"), tool.get("parameters")
+        Schema(parameters, f"the parameters of the tool '{name}'")
+        specs.append(
+            ToolSpec(name=name, description=str(tool.get("description") or ""), parameters=parameters)
         )
-    if not isinstance(content, str):
-        raise BadArgument(
-            f"bad message #{index} to '{function}' (content: string expected, got {lua_type(content)})"
-        )
-    return Message(role=role, content=content)
+    return tuple(specs)
 
 
 def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:

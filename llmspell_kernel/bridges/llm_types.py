@@ -28,6 +28,7 @@ OPTIONS = table_type(
     _may("seed", "integer", "the same seed gives the same answer again, where a provider can do that"),
     _may("timeout", "number", "seconds to wait at most"),
     _may("schema", "table", "JSON Schema that the answer must follow"),
+    _may("tools", "(ToolName|table|Agent)[]", "what the model may call until it has its answer"),
     _may("stream", "boolean", "whether the answer is printed while it comes"),
     _may("on_chunk", "fun(text: string): any", "hears each piece; a value other than nil stops the answer"),
 )
@@ -36,6 +37,8 @@ MESSAGE = table_type(
     "One turn of a conversation.",
     option("role", '"system"|"user"|"assistant"|"tool"', "who says it"),
     option("content", "string", "what is said"),
+    _may("tool_calls", "llm.ToolCall[]", "the tools that an assistant's turn wants called"),
+    _may("tool_call_id", "string", "the call that a tool's turn answers"),
 )
 QUESTION = table_type(
     "llm.Question",

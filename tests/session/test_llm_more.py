@@ -60,7 +60,8 @@ async def test_a_stream_tells_what_failed(asking: Notebook, server: ScriptedServ
 
 async def test_stream_chat_can_be_stopped(asking: Notebook, server: ScriptedServer) -> None:
     server.script(text("a", "b", "c", pause=0.05))
-    assert await asking.value("llm.stream_chat('q', function(t) return t == 'b' or nil end)") == '"ab"'
+    code = "local s = '' llm.stream_chat('q', function(t) s = s .. t return t == 'b' or nil end) return s"
+    assert await asking.value(code) == '"ab"'
 
 
 async def test_chat_async_calls_back_and_gives_a_promise(asking: Notebook, server: ScriptedServer) -> None:

@@ -5,6 +5,7 @@ local errorobject = require("errorobject")
 local host = require("host")
 local promises = require("promises")
 local raise = require("raise")
+local schema_of = require("lib.tool_schema").of
 
 local error, ipairs, next, pcall, select, tostring, type = error, ipairs, next, pcall, select, tostring, type
 local math_min = math.min
@@ -43,13 +44,6 @@ builtin("datetime_parse", "Reads a time in ISO 8601 as seconds since 1970", obje
 builtin("json_parse", "Reads JSON", object({ text = string_field }, { "text" }))
 builtin("json_stringify", "Writes a value as JSON", object({ value = {}, indent = { type = "integer" } }))
 
--- Parameters as spells write them: a JSON Schema, or the properties alone.
-local function schema_of(parameters)
-  if parameters == nil or next(parameters) == nil then return { type = "object" } end
-  if parameters.type ~= nil and type(parameters.type) ~= "table" then return parameters end
-  return { type = "object", properties = parameters }
-end
-
 -- A tool out of the table that describes it.
 local function tool_of(given, caller)
   local fn = given.execute or given.handler or given.fn or given["function"] or given.func
@@ -64,6 +58,8 @@ local function tool_of(given, caller)
     description = given.description or "",
     parameters = schema_of(given.parameters or given.schema or given.input_schema),
     execute = fn,
+    parallel = given.parallel,
+    timeout = given.timeout,
   }
   check_schema(tool.name, tool.parameters)
   return tool

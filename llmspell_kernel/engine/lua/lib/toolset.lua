@@ -1,0 +1,70 @@
+-- Tools as models are offered them: names, tables or agents in, descriptions with a function each out.
+
+local raise = require("raise")
+local schema_of = require("lib.tool_schema").of
+local tools = require("lib.tools")
+
+local getmetatable, ipairs, rawget, tostring, type = getmetatable, ipairs, rawget, tostring, type
+
+local M = {}
+
+-- The metatable of agents, which lib/agent.lua sets.
+M.agent = nil
+
+-- OpenAI's shape has everything under `function`.
+local function unwrapped(tool)
+  local inner = rawget(tool, "function")
+  return type(inner) == "table" and inner or tool
+end
+
+--- The tool that a name, a table or an agent stands for.
+function M.resolve(tool, caller)
+  if type(tool) == "string" then
+    local found = tools.get(tool)
+    if not found then raise.raise("there is no tool '" .. tool .. "'; tools.list() gives those that there are") end
+    return found
+  end
+  if type(tool) == "table" and M.agent and getmetatable(tool) == M.agent then return tool:as_tool() end
+  raise.check(1, caller, "table", tool)
+  return tools.describe(unwrapped(tool))
+end
+
+--- Whether a tool is only described: the one that asks wants to hear of its calls, and to make them itself.
+function M.is_described_only(tool)
+  if type(tool) ~= "table" or (M.agent and getmetatable(tool) == M.agent) then return false end
+  local given = unwrapped(tool)
+  local fn = given.execute or given.handler or given.fn or given["function"] or given.func
+  return type(fn) ~= "function" and type(given.name) == "string" and tools.get(given.name) == nil
+end
+
+--- What a model is told of a tool that is only described.
+function M.description(tool)
+  local given = unwrapped(tool)
+  return {
+    name = given.name,
+    description = given.description,
+    parameters = schema_of(given.parameters or given.schema or given.input_schema),
+  }
+end
+
+--- A list of tools with a function of this run's own each, which the kernel lets go at the end of the run.
+function M.offer(list)
+  local offered = {}
+  for index, tool in ipairs(list) do
+    local execute = tool.execute
+    offered[index] = {
+      name = tool.name,
+      description = tool.description,
+      parameters = tool.parameters,
+      parallel = tool.parallel,
+      timeout = tool.timeout,
+      execute = function(arguments)
+        local value, err = execute(arguments)
+        return value, err ~= nil and tostring(err) or nil
+      end,
+    }
+  end
+  return offered
+end
+
+return M
