@@ -143,7 +143,7 @@ async def test_what_is_declared_completes(marked: str, offered: list[str]) -> No
         ("agent.create{ temp|", ["temperature = "]),
         ("local r = llm.chat({}) r.usage.tot|", ["total_tokens"]),
         ("local r = llm.chat({}) r:up|", ["upper"]),
-        ("local s = llm.chat_session('x') s:se|", ["send"]),
+        ("local s = llm.chat_session('x') s:se|", ["send", "send_async"]),
         ("promise.resolve(1):andT|", ["andThen"]),
         ("channel.make():rec|", ["receive"]),
         ("local p = async(print) p:aw|", ["await"]),
