@@ -6,7 +6,7 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.errors import BadArgument, SpellError
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from llmspell_kernel.bridges.declaration import Bridge, Export
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.values import CallbackRef
+    from llmspell_kernel.grants import Grants, Kind
     from llmspell_kernel.language.documentation import Documented
     from llmspell_kernel.llm.models import Models
+
+T = TypeVar("T")
 
 ENTRY_POINTS = "llmspell.bridges"
 _log = logging.getLogger("llmspell")
@@ -57,6 +60,38 @@ class Host(Protocol):
     @property
     def models(self) -> Models:
         """The session's language models."""
+        ...
+
+    @property
+    def grants(self) -> Grants:
+        """What the session may do right now, for listing; before doing anything, use `granted`."""
+        ...
+
+    async def granted(self, check: Callable[[Grants], T], why: str = "") -> T:
+        """Return what `check` returns for the session's grants; it raises `MissingGrant` where one is missing.
+
+        The person is then asked in the cell that made the call, and `check` is run again with what they allowed.
+        Call it in the task of the bridge call: "once" holds until that call has ended.
+
+        Args:
+            check: One of the checks of `Grants`, such as ``lambda grants: grants.target(url)``.
+            why: What the call is, such as ``http.get``: the person is told.
+
+        Raises:
+            MissingGrant: They refused, or there is nobody to ask.
+        """
+        ...
+
+    async def require(self, kind: Kind, value: str, why: str = "") -> None:
+        """As `granted`, for the kinds whose entries are names: ``env``, ``tools``, ``mcp``, ``providers``."""
+        ...
+
+    def acted(self, what: str) -> None:
+        """Note that something happened outside of the session which undo cannot take back.
+
+        Args:
+            what: One short line without secrets, such as ``POST https://example.org/x``.
+        """
         ...
 
     async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:

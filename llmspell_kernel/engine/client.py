@@ -281,12 +281,17 @@ class EngineClient:
             record, fds, _, _ = socket.recv_fds(control, wire.CHECKPOINT.size, 2)
         except OSError:
             return
-        if len(record) < wire.CHECKPOINT.size or len(fds) != 2:
+        if len(record) < wire.CHECKPOINT.size or len(fds) not in (0, 2):
             asyncio.get_running_loop().remove_reader(control.fileno())
             return
-        number, pid = wire.CHECKPOINT.unpack(record)
-        copy = Endpoint(socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1]), pid)
+        number, pid, nanoseconds, pages = wire.CHECKPOINT.unpack(record)
         future = self._checkpoints.pop(number, None)
+        if not fds:
+            if future is not None and not future.done():
+                future.set_exception(EngineError("the system refused to fork the engine"))
+            return
+        data, control = socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1])
+        copy = Endpoint(data, control, pid, None, nanoseconds / 1e9, pages)
         if future is None or future.done():
             copy.close()
         else:

@@ -39,6 +39,10 @@ class Endpoint:
     control: socket.socket
     pid: int
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    fork_seconds: float = 0.0
+    """Processor time that forking it took, of a copy."""
+    pages: int = 0
+    """Pages that the engine wrote between the fork before and this one."""
 
     def close(self) -> None:
         """Let the engine go: it exits when it reads the end of its sockets."""

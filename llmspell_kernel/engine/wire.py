@@ -27,8 +27,9 @@ MAX_FRAME = 1 << 30
 _LENGTH = struct.Struct(">I")
 STOP = struct.Struct(">QB")
 """Control record to the engine: the cell it is meant for (0: whatever runs) and a `StopReason`."""
-CHECKPOINT = struct.Struct(">QQ")
-"""Control record from the engine: the checkpoint's number and its process id."""
+CHECKPOINT = struct.Struct(">QQQQ")
+"""Control record from the engine: the checkpoint's number, its process id (0, and no sockets: it could not be forked),
+the nanoseconds of processor time that the fork took and the pages that the engine wrote since the fork before."""
 
 
 class StopReason(IntEnum):

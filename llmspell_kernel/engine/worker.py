@@ -82,6 +82,7 @@ class Worker:
         self._output_size = 0
         self._sending = threading.Lock()
         self._timer: float | None = None
+        self._forks = checkpoint.Forks()
         self._state = LuaState(self, memory_limit=memory_limit)
         main, seed = self._state.call("engine", "addresses")
         self._hooks = LuaHooks(lua54.__file__, main, seed)
@@ -224,7 +225,7 @@ class Worker:
 
     def _checkpoint(self, number: int) -> None:
         with self._sending:  # so that the watchdog is not in the middle of a frame
-            copy = checkpoint.fork(number, self._control)
+            copy = self._forks.fork(number, self._control)
         if copy is not None:
             self._sending = threading.Lock()
             self._data.close()

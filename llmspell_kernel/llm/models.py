@@ -50,6 +50,7 @@ class Models:
         local: How the local model runs.
         recorder: Records and replays.
         label: Says what a call is for, such as the cell that is running.
+        permit: Called right before a provider is asked, and never for what is replayed; raises what forbids it.
 
     Attributes:
         ledger: What every call took.
@@ -68,6 +69,7 @@ class Models:
         local: ServerOptions | None = None,
         recorder: Recorder | None = None,
         label: Callable[[], str] = str,
+        permit: Callable[[Choice], Awaitable[None]] | None = None,
     ) -> None:
         self.preferences = preferences
         self.store = WeightStore(weights)
@@ -75,6 +77,7 @@ class Models:
         self.meter = Meter(self._terms, preferences.budget)
         self.recorder = recorder
         self._announce = announce
+        self._permit = permit
         self._tell = tell
         self._local = LocalModel(self.store, environ=preferences.environ, options=local, tell=tell)
         self._directory = Directory(preferences)
@@ -169,6 +172,7 @@ class Models:
     async def _embed(self, texts: Sequence[str], model: str, provider: str) -> Embeddings:
         began = time.monotonic()
         choice = await self._chooser.choose(model, provider)
+        await self._permitted(choice)
         async with self._slot(choice.provider):
             answer = await self._provider(choice).embed(texts, choice.model)
         usage = await self.meter.book(answer.provider, answer.model, answer.usage)
@@ -193,6 +197,7 @@ class Models:
         """The models that `provider` offers; without one, those of every provider that answers right now."""
         if provider:
             choice = await self._chooser.choose(provider=provider)
+            await self._permitted(choice)
             return await self._provider(choice).models()
         answers = await asyncio.gather(*(self._offered(name) for name in self._directory.names))
         return tuple(info for answer in answers for info in answer)
@@ -209,6 +214,7 @@ class Models:
     async def _choose(self, asked: Asked) -> AsyncGenerator[Delta, None]:
         """Choose the model, say so once, and go on to it."""
         choice = await self._chooser.choose(asked.request.model, asked.provider)
+        await self._permitted(choice)
         if choice not in self._announced:
             self._announced.add(choice)
             if choice.origin is not Origin.CALL:
@@ -236,6 +242,10 @@ class Models:
             async with aclosing(provider.stream(asked.request)) as deltas:
                 async for delta in deltas:
                     yield delta
+
+    async def _permitted(self, choice: Choice) -> None:
+        if self._permit is not None:
+            await self._permit(choice)
 
     def _slot(self, provider: str) -> asyncio.Semaphore:
         return self._slots.setdefault(provider, asyncio.Semaphore(self.preferences.concurrency))

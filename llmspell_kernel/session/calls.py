@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import CallContext, Registry, Surface, current_call
 from llmspell_kernel.engine import values, wire
-from llmspell_kernel.errors import SpellError
+from llmspell_kernel.errors import Cancelled, SpellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ _log = logging.getLogger("llmspell")
 class BridgeCalls:
     """Runs calls as asyncio tasks and sends their answers.
 
-    Answers are kept until the next checkpoint: a copy woken from the last one still waits for the calls that were
-    under way when it was taken, so it is told again what became of them.
+    A checkpoint remembers the calls that were under way when it was taken, and they what they were answered: a copy
+    that is woken still waits for them, so it is told again what became of them.
     """
 
     def __init__(
@@ -37,21 +37,26 @@ class BridgeCalls:
         self._references = references
         self._surface_of = surface_of
         self._send = send
-        self._running: dict[int, asyncio.Task[None]] = {}
-        self._answers: list[_Answered] = []
-        self._latest = 0
-        self._latest_at_checkpoint = 0
+        self._running: dict[int, UnderWay] = {}
 
     def serve(self, frame: wire.Call) -> None:
         """Start the call that `frame` asks for."""
-        self._latest = max(self._latest, frame.call)
         context = CallContext(frame.cell, self._surface_of(frame.cell))
         if not frame.call:
             self._post(frame, context)
             return
-        task = asyncio.create_task(self._run(frame, context))
-        self._running[frame.call] = task
-        task.add_done_callback(lambda _: self._running.pop(frame.call, None))
+        call = UnderWay(frame.call)
+        self._running[frame.call] = call
+        call.task = asyncio.create_task(self._run(call, frame, context))
+        call.task.add_done_callback(lambda _: self._ended(call))
+
+    def _ended(self, call: UnderWay) -> None:
+        if self._awaited(call):
+            del self._running[call.number]
+
+    def _awaited(self, call: UnderWay) -> bool:
+        """Whether the engine waits for this call: a copy that was woken gives its number to another."""
+        return self._running.get(call.number) is call
 
     def _post(self, frame: wire.Call, context: CallContext) -> None:
         """Run a call that has no answer to its end now, so that displays keep their place among the output."""
@@ -68,7 +73,7 @@ class BridgeCalls:
             step.close()
             current_call.reset(current)
 
-    async def _run(self, frame: wire.Call, context: CallContext) -> None:
+    async def _run(self, call: UnderWay, frame: wire.Call, context: CallContext) -> None:
         current_call.set(context)
         handles = self._references.handles
         try:
@@ -87,59 +92,68 @@ class BridgeCalls:
                 "the kernel could not serve this call; its log has the details", code="internal"
             )
             answer = wire.Answer(frame.call, False, values.encode_raw(_told(fault)))
-        self._answers.append(_Answered(answer, handles.sent.copy()))
+        if not self._awaited(call):
+            return
+        call.answer, call.handles = answer, handles.sent.copy()
         try:
             self._send(answer)
         except SpellError:
             pass  # the engine died meanwhile: a woken copy hears it from `rolled_back`
 
-    def cancel(self, call: int) -> None:
+    def cancel(self, number: int) -> None:
         """Cancel a call that nobody waits for."""
-        task = self._running.get(call)
-        if task is not None:
-            task.cancel()
+        call = self._running.get(number)
+        if call is not None:
+            call.cancel()
 
     @property
     def pending(self) -> int:
         """How many calls are under way."""
         return len(self._running)
 
-    def checkpointed(self) -> None:
-        """A checkpoint was asked for: what was answered until now, it knows."""
-        self._answers.clear()
-        self._latest_at_checkpoint = self._latest
-        self._references.checkpointed()
+    def checkpointed(self, moment: int) -> tuple[UnderWay, ...]:
+        """The checkpoint of this number was asked for; returns the calls that it waits for."""
+        self._references.checkpointed(moment)
+        return tuple(self._running.values())
 
-    def rolled_back(self) -> None:
-        """The last checkpoint is the engine now: end what it never asked, tell it again what it missed."""
-        for call in [call for call in self._running if call > self._latest_at_checkpoint]:
-            self._running.pop(call).cancel()
-        missed = [
-            answered for answered in self._answers if answered.answer.call <= self._latest_at_checkpoint
-        ]
-        self._references.handles.rolled_back(held for answered in missed for held in answered.handles)
-        self._references.callbacks.rolled_back()
-        for answered in missed:
-            self._send(answered.answer)
-        self._latest = self._latest_at_checkpoint
+    def rolled_back(self, moment: int, known: tuple[UnderWay, ...]) -> None:
+        """That checkpoint is the engine now: end what it never asked, tell it again what it missed."""
+        for call in [call for call in self._running.values() if call not in known]:
+            del self._running[call.number]
+            call.cancel()
+        missed = [call for call in known if call.answer is not None]
+        self._references.handles.rolled_back(moment, (held for call in missed for held in call.handles))
+        self._references.callbacks.rolled_back(moment)
+        for call in missed:
+            assert call.answer is not None
+            self._send(call.answer)
 
     async def cancel_all(self) -> None:
         """Cancel everything and wait until it has ended."""
-        tasks = list(self._running.values())
+        calls = list(self._running.values())
         self._running.clear()
-        self._answers.clear()
-        self._latest = self._latest_at_checkpoint = 0
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*(call.task for call in calls if call.task), return_exceptions=True)
 
 
-@dataclass
-class _Answered:
-    """An answer, and the handles that it refers to."""
+@dataclass(eq=False)
+class UnderWay:
+    """A bridge call that Lua waits for, or waited for when a checkpoint was taken."""
 
-    answer: wire.Answer
-    handles: list[Any]
+    number: int
+    task: asyncio.Task[None] | None = None
+    answer: wire.Answer | None = None
+    handles: list[Any] = field(default_factory=list[Any])
+    """The handles that the answer refers to."""
+
+    def cancel(self) -> None:
+        """End it; a copy that still waits for it hears that."""
+        if self.task is not None:
+            self.task.cancel()
+        if self.answer is None:
+            fault = Cancelled("this call was cancelled by a cell that was undone")
+            self.answer = wire.Answer(self.number, False, values.encode_raw(_told(fault)))
 
 
 def _told(error: SpellError) -> dict[str, Any]:

@@ -15,6 +15,7 @@ CASSETTE = "cassette.yaml"
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from llmspell_kernel.bridges.registry import Host
     from llmspell_kernel.config import Settings
     from llmspell_kernel.config.secrets import Vault
     from llmspell_kernel.llm.choose import Choice
@@ -47,8 +48,9 @@ def weights_folder() -> Path:
     return platformdirs.user_cache_path("llmspell", appauthor=False) / "models"
 
 
-def open_models(settings: Settings) -> Models:
-    """Return the models that `settings` configure."""
+def open_models(settings: Settings, host: Host | None = None) -> Models:
+    """Return the models that `settings` configure; `host`, if there is a session, says which may be asked."""
+    from llmspell_kernel.llm.catalogue import LOCAL
     from llmspell_kernel.llm.directory import Configured, Preferences
     from llmspell_kernel.llm.models import Models
 
@@ -72,7 +74,15 @@ def open_models(settings: Settings) -> Models:
         environ=_Variables(settings.vault),
     )
     recorder = _recorder(settings) if model.record != "off" else None
-    return Models(preferences, weights_folder(), announce=_announce, tell=_tell, recorder=recorder)
+
+    async def permit(choice: Choice) -> None:
+        if host is not None and choice.provider != LOCAL:
+            await host.require("providers", choice.provider, f"a question to {choice.full_name}")
+            host.acted(f"asked {choice.full_name}")
+
+    return Models(
+        preferences, weights_folder(), announce=_announce, tell=_tell, recorder=recorder, permit=permit
+    )
 
 
 def _recorder(settings: Settings) -> Recorder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.engine.wire import StopReason
@@ -80,11 +80,20 @@ def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: M
     return Problem(ename, message, [*lines, advice] if advice else lines)
 
 
-def rolled_back(error: EngineDied, reason: StopReason | None, settings: Settings) -> Problem:
-    """A cell whose engine had to be killed, or died: the session is as before it."""
-    return _engine_told(
-        error, reason, settings, "the session is as it was before this cell: every variable is kept"
-    )
+def enumerated(names: Sequence[str]) -> str:
+    """Names in one line: ``cell 3, cell 4 and cell 5``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def rolled_back(
+    error: EngineDied, reason: StopReason | None, settings: Settings, cells: Sequence[str]
+) -> Problem:
+    """A cell whose engine had to be killed, or died: the session is as before `cells`, of which it is the last."""
+    if len(cells) > 1:
+        since = f"the session is as it was before {cells[0]}: {enumerated(cells)} are undone"
+    else:
+        since = "the session is as it was before this cell: every variable is kept"
+    return _engine_told(error, reason, settings, since)
 
 
 def lost(error: EngineDied, reason: StopReason | None, settings: Settings) -> Problem:

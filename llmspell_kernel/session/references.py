@@ -2,7 +2,8 @@
 
 Both are counted at the end that owns them: a reference is let go once the other end has let go of it as often as it was
 sent, so nothing is lost that is on its way just then. A copy of the engine knows the counts of the moment when it was
-forked; when one is woken, the counts here go back to that moment too.
+forked; when one is woken, the counts here go back to that moment too. Checkpoints are numbered in the order in which
+they were asked for; a number is never used twice. Before one is woken, all those after it are let go.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from llmspell_kernel.bridges.declaration import Handle
@@ -23,68 +24,86 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("llmspell")
 
+_References: TypeAlias = "WeakValueDictionary[int, CallbackRef]"
+
 
 class Callbacks:
-    """The functions of Lua's that bridges hold."""
+    """The functions of Lua's that bridges hold.
+
+    When something came is told by the last checkpoint that was asked for before: those after it know of it.
+    """
 
     def __init__(self, forget: Callable[[list[int]], None]) -> None:
         """Make the table; `forget` tells Lua which functions are no longer held."""
         self._forget = forget
-        self._moment = 0
-        """Number of the last checkpoint."""
-        self._recent: WeakValueDictionary[int, CallbackRef] = WeakValueDictionary()
-        """Those that came since the last checkpoint."""
-        self._older: WeakValueDictionary[int, CallbackRef] = WeakValueDictionary()
+        self._moments = [0]
+        """The checkpoints that are kept, oldest first, after a beginning."""
+        self._taken: dict[int, _References] = {0: WeakValueDictionary()}
+        """What came, by the last kept checkpoint before it."""
         self._dropped: list[tuple[int, int]] = []
-        self._forgotten: list[int] = []
-        """Told since the last checkpoint, of those that came before it."""
+        self._forgotten: list[tuple[int, int, int]] = []
+        """What a kept checkpoint still holds: when it came, when Lua was told to forget it, its number."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def take(self, number: int) -> CallbackRef:
         """Return the reference for a function that Lua has just sent."""
         self._loop = asyncio.get_running_loop()
-        reference = CallbackRef(number, partial(self._drop, self._moment))
-        self._recent[id(reference)] = reference
+        reference = CallbackRef(number, partial(self._drop, self._moments[-1]))
+        self._taken[self._moments[-1]][id(reference)] = reference
         return reference
 
-    def _drop(self, moment: int, number: int) -> None:
+    def _drop(self, came: int, number: int) -> None:
         first = not self._dropped
-        self._dropped.append((moment, number))
+        self._dropped.append((came, number))
         if first and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._flush)
 
     def _flush(self) -> None:
         dropped, self._dropped = self._dropped, []
         if dropped:
-            self._forgotten += [number for moment, number in dropped if moment < self._moment]
+            now = self._moments[-1]
+            self._forgotten += [(came, now, number) for came, number in dropped if came < now]
             self._forget([number for _, number in dropped])
 
-    def checkpointed(self) -> None:
-        """A checkpoint was asked for."""
+    def checkpointed(self, moment: int) -> None:
+        """The checkpoint of this number was asked for."""
         self._flush()
-        self._moment += 1
-        self._older.update(self._recent)
-        self._recent.clear()
-        self._forgotten.clear()
+        self._moments.append(moment)
+        self._taken[moment] = WeakValueDictionary()
 
-    def rolled_back(self) -> None:
-        """The last checkpoint is the engine now: it never sent what came since, and hears again what it missed."""
-        _end(self._recent)
-        old = [number for moment, number in self._dropped if moment < self._moment]
+    def uncheckpointed(self, moment: int) -> None:
+        """That checkpoint is kept no longer."""
+        index = self._moments.index(moment)
+        del self._moments[index]
+        before = self._moments[index - 1]
+        self._taken[before].update(self._taken.pop(moment))
+        self._forgotten = [
+            entry for entry in self._forgotten if any(entry[0] < kept <= entry[1] for kept in self._moments)
+        ]
+
+    def rolled_back(self, moment: int) -> None:
+        """The checkpoint of this number, the last one kept, is the engine now.
+
+        It never sent what came since, and hears again what it missed.
+        """
+        _end(self._taken[moment])
+        now = self._moments[-1]
+        missed = [number for came, number in self._dropped if came < moment]
+        missed += [number for came, told, number in self._forgotten if came < moment <= told]
+        self._forgotten += [(came, now, number) for came, number in self._dropped if came < moment]
         self._dropped.clear()
-        if self._forgotten or old:
-            self._forgotten += old
-            self._forget(self._forgotten)
+        if missed:
+            self._forget(missed)
 
     def lost(self) -> None:
         """The engine is gone, and every function with it."""
-        _end(self._recent)
-        _end(self._older)
+        for references in self._taken.values():
+            _end(references)
         self._dropped.clear()
         self._forgotten.clear()
 
 
-def _end(references: WeakValueDictionary[int, CallbackRef]) -> None:
+def _end(references: _References) -> None:
     for reference in list(references.values()):
         reference.alive = False
     references.clear()
@@ -97,8 +116,14 @@ class _Held:
     object: Handle
     number: int
     sent: int = 0
-    known: int = 0
-    """`sent`, at the last checkpoint."""
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What a checkpoint knows of an object that changed since."""
+
+    held: _Held
+    sent: int
 
 
 class Handles:
@@ -108,7 +133,8 @@ class Handles:
         self._numbers = count(1)
         self._held: dict[int, _Held] = {}
         self._by_object: dict[int, _Held] = {}
-        self._changed: dict[int, _Held] = {}
+        self._past: dict[int, dict[int, _Past]] = {}
+        """For each kept checkpoint, oldest first, what has changed since then (until the next one), as it was."""
         self._closing: set[asyncio.Task[None]] = set()
         self.sent: list[_Held] = []
         """What `refer` has given since this was emptied."""
@@ -124,8 +150,8 @@ class Handles:
         if held is None:
             held = _Held(value, next(self._numbers))
             self._held[held.number] = self._by_object[id(value)] = held
+        self._remember(held)
         held.sent += 1
-        self._changed[held.number] = held
         self.sent.append(held)
         return HandleRef(value.type_name, held.number, value.label)
 
@@ -141,34 +167,52 @@ class Handles:
         for number, received in zip(pairs[::2], pairs[1::2], strict=False):
             held = self._held.get(number)
             if held is not None:
+                self._remember(held)
                 held.sent -= received
-                self._changed[number] = held
-                if held.sent <= 0 and held.known == 0:
-                    self._let_go(held)
+                self._settle(held)
 
-    def checkpointed(self) -> None:
-        """A checkpoint was asked for: it knows what was sent until now."""
-        for held in list(self._changed.values()):
-            held.known = held.sent
-            if held.sent <= 0:
-                self._let_go(held)
-        self._changed.clear()
+    def _remember(self, held: _Held) -> None:
+        """`held.sent` is about to change: keep what the last checkpoint knows."""
+        if self._past:
+            self._past[next(reversed(self._past))].setdefault(held.number, _Past(held, held.sent))
 
-    def rolled_back(self, again: Iterable[_Held]) -> None:
-        """The last checkpoint is the engine now, and what `again` has is about to be sent to it again."""
-        for held in self._changed.values():
-            held.sent = held.known
+    def _settle(self, held: _Held) -> None:
+        """Let go of what neither the engine nor any checkpoint holds."""
+        unknown = all(past[held.number].sent <= 0 for past in self._past.values() if held.number in past)
+        if held.sent <= 0 and unknown:
+            self._let_go(held)
+
+    def checkpointed(self, moment: int) -> None:
+        """The checkpoint of this number was asked for: it knows what was sent until now."""
+        self._past[moment] = {}
+
+    def uncheckpointed(self, moment: int) -> None:
+        """That checkpoint is kept no longer."""
+        changed = self._past.pop(moment)
+        before = max((kept for kept in self._past if kept < moment), default=None)
+        for number, past in changed.items():
+            if before is not None:
+                self._past[before].setdefault(number, past)
+            self._settle(past.held)
+
+    def rolled_back(self, moment: int, again: Iterable[_Held]) -> None:
+        """The last checkpoint kept, of this number, is the engine now; what `again` has is about to be sent again."""
+        changed = self._past[moment]
+        self._past[moment] = {}
+        for past in changed.values():
+            past.held.sent = past.sent
         for held in again:
+            self._remember(held)
             held.sent += 1
-        for held in list(self._changed.values()):
-            if held.sent <= 0:
-                self._let_go(held)
+        for past in changed.values():
+            self._settle(past.held)
 
     def _let_go(self, held: _Held) -> None:
         if self._held.pop(held.number, None) is None:
             return
         self._by_object.pop(id(held.object), None)
-        self._changed.pop(held.number, None)
+        for past in self._past.values():
+            past.pop(held.number, None)
         task = asyncio.get_running_loop().create_task(_close(held.object))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -196,10 +240,15 @@ class References:
         self.handles = Handles()
         self.decoder = Decoder(self.callbacks.take, self.handles.find)
 
-    def checkpointed(self) -> None:
-        """A checkpoint was asked for."""
-        self.callbacks.checkpointed()
-        self.handles.checkpointed()
+    def checkpointed(self, moment: int) -> None:
+        """The checkpoint of this number was asked for."""
+        self.callbacks.checkpointed(moment)
+        self.handles.checkpointed(moment)
+
+    def uncheckpointed(self, moment: int) -> None:
+        """That checkpoint is kept no longer."""
+        self.callbacks.uncheckpointed(moment)
+        self.handles.uncheckpointed(moment)
 
     async def lost(self) -> None:
         """The engine is gone, and all that it held and that was held of it."""

@@ -7,36 +7,40 @@ import contextlib
 import logging
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
-from llmspell_kernel.errors import Cancelled, EngineDied, EngineError
+from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
 from llmspell_kernel.language.live import KnownId
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.calls import BridgeCalls
-from llmspell_kernel.session.checkpoints import Checkpoints
+from llmspell_kernel.session.checkpoints import Checkpoints, Noted
 from llmspell_kernel.session.launching import engine_options
 from llmspell_kernel.session.live import EngineLive
 from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
+from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.references import References
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
+    from llmspell_kernel.grants import Grants, Kind
     from llmspell_kernel.language.candidates import Completions
     from llmspell_kernel.language.completeness import Completeness
     from llmspell_kernel.language.diagnostics import Diagnostic
     from llmspell_kernel.language.intelligence import Intelligence
     from llmspell_kernel.language.live import IdKind, Variables
     from llmspell_kernel.llm.models import Models
+    from llmspell_kernel.session.checkpoints import Point, Undone
 
+T = TypeVar("T")
 _log = logging.getLogger("llmspell")
 _OUTPUTS_KEPT = 256
 _CHECKED_CHARACTERS = 100_000
@@ -54,7 +58,8 @@ class Session:
         self._references = References(self._forget)
         self._client.decoder = self._references.decoder
         self._calls = BridgeCalls(self._registry, self._references, self._surface_of, self._send)
-        self._checkpoints = Checkpoints(self._client, enabled=settings.checkpoints.enabled)
+        self.checkpoints = Checkpoints(self._client, settings, self._note, self._references.uncheckpointed)
+        self.permissions = Permissions(settings.grants, asks=settings.asks, running=lambda: self._running)
         self._models: Models | None = None
         self._surfaces: dict[int, Surface] = {}
         self._outputs: dict[int, CellOutput] = {}
@@ -64,6 +69,7 @@ class Session:
         """Bytes that Lua held when the last cell ended."""
         self._last_cell = 0
         self._running = 0
+        self._going_back = False
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._warned: set[str] = set()
@@ -82,24 +88,25 @@ class Session:
             "token": self._token,
         }
         self._client.send(wire.Configure(values.encode_raw(options)))
-        self._calls.checkpointed()
-        self._checkpoints.take()
+        self.checkpoints.take(self.memory_used)
 
     async def reset(self) -> None:
         """Begin again with a fresh Lua state."""
+        await self._end()
+        self.sources.clear()
+        self._warned.clear()
+        self.memory_used = 0
+        await self.start()
+
+    async def _end(self) -> None:
         await self._calls.cancel_all()
         await self._references.lost()
-        self._checkpoints.drop()
+        self.checkpoints.drop()
         await self._client.close()
-        self.sources.clear()
-        await self.start()
 
     async def close(self) -> None:
         """End the engine, its copies and what the bridges hold."""
-        await self._calls.cancel_all()
-        await self._references.lost()
-        self._checkpoints.drop()
-        await self._client.close()
+        await self._end()
         await self._registry.close()
         if self._models is not None:
             await self._models.aclose()
@@ -111,14 +118,13 @@ class Session:
 
     @property
     def running(self) -> bool:
-        """Whether a cell runs now."""
-        return self._running != 0
+        """Whether a cell runs now, or the session is going back to a checkpoint."""
+        return self._running != 0 or self._going_back
 
     # ── cells ────────────────────────────────────────────────────────────────────────────────────
 
     async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
         """Run one cell; its text goes to `surface` while it runs."""
-        self.sources[name] = code
         outcome = await self._run(code, surface, name, "cell")
         checked = self.settings.cells.diagnostics and len(code) <= _CHECKED_CHARACTERS
         if checked and isinstance(outcome, Succeeded):
@@ -131,7 +137,7 @@ class Session:
 
     async def _run(self, code: str, surface: Surface, name: str, mode: str) -> Outcome:
         if not self._client.alive:
-            await self._revive()
+            self._tell_revived(await self._revive(), surface)
         self._last_cell += 1
         cell = self._running = self._last_cell
         self._live.forget()
@@ -139,9 +145,11 @@ class Session:
         if self._models is not None and self._models.recorder is not None:
             self._models.recorder.begin_cell()
         output = self._open_output(cell, surface)
-        if self._checkpoints.take():
-            self._calls.checkpointed()
-        timer = self._time_limit()
+        self.checkpoints.begin_cell(name if mode == "cell" else "", self.memory_used)
+        if mode == "cell":
+            self.sources[name] = code
+        loop = asyncio.get_running_loop()
+        timer, began = self._time_limit(), loop.time()
         try:
             done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
         except EngineDied as error:
@@ -155,13 +163,13 @@ class Session:
                 self._killer = None
             output.finish()
         self._live.settle()
-        self._checkpoints.mark_stale()
-        asyncio.get_running_loop().call_later(0.004, self._checkpoint)
+        self.checkpoints.end_cell(loop.time() - began)
+        loop.call_later(self.checkpoints.idle_delay, self._checkpoint)
         return self._outcome(done)
 
     def _checkpoint(self) -> None:
-        if self._client.alive and not self._running and self._checkpoints.take():
-            self._calls.checkpointed()
+        if self._client.alive and not self.running:
+            self.checkpoints.take(self.memory_used)
 
     def _outcome(self, done: wire.Done) -> Outcome:
         self.memory_used = done.memory
@@ -173,28 +181,103 @@ class Session:
             return Interrupted(problems.stopped(failure, reason, self.settings, self.sources))
         return Failed(problems.failed(failure, self.sources, self._known_names))
 
-    async def _roll_back(self, error: EngineDied) -> RolledBack:
-        kept = await self._revive()
-        told = problems.rolled_back if kept else problems.lost
-        return RolledBack(told(error, self._stop, self.settings))
+    # ── going back ───────────────────────────────────────────────────────────────────────────────
 
-    async def _revive(self) -> bool:
-        """Put an engine in the place of one that died; returns whether it has the session's variables."""
-        copy = await self._checkpoints.claim()
-        if copy is None:
-            await self._calls.cancel_all()
-            await self._references.lost()
-            await self._client.close()
-            await self.start()
-            return False
-        await self._client.recover(copy)
-        self._calls.rolled_back()
-        if self._checkpoints.take():
-            self._calls.checkpointed()
-        return True
+    async def undo(self, cells: int = 1) -> Undone:
+        """Take the session back before the last `cells` cells.
+
+        Raises:
+            SpellError: there is no checkpoint right before them, or a cell runs.
+        """
+        return await self._leave_for(self.checkpoints.before(cells))
+
+    async def keep(self, name: str) -> None:
+        """Keep a checkpoint of the session as it is, until it is let go by that name; raises `SpellError`."""
+        self._refuse_running()
+        self.checkpoints.take(self.memory_used)
+        self.checkpoints.name(name)
+        await self.checkpoints.named(name).copy
+
+    async def restore(self, name: str) -> Undone:
+        """Take the session back to the checkpoint of that name, which stays; raises `SpellError`."""
+        return await self._leave_for(self.checkpoints.named(name))
+
+    def acted(self, what: str) -> None:
+        """Note what undo cannot take back; see `registry.Host.acted`."""
+        self.checkpoints.acted(what)
+
+    async def _leave_for(self, point: Point) -> Undone:
+        self._refuse_running()
+        undone = await self._wake(point)
+        if undone is None:
+            await self.reset()
+            raise EngineError(
+                "the checkpoint could not be woken: the session begins again, without its variables"
+            )
+        return undone
+
+    def _refuse_running(self) -> None:
+        if self.running:
+            raise SpellError("a cell is running: interrupt it first", code="busy")
+
+    async def _roll_back(self, error: EngineDied) -> RolledBack:
+        undone = await self._revive()
+        if undone is None:
+            return RolledBack(problems.lost(error, self._stop, self.settings))
+        return RolledBack(problems.rolled_back(error, self._stop, self.settings, undone.cells))
+
+    async def _revive(self) -> Undone | None:
+        """Put an engine in the place of one that died; returns what that undid, None if everything."""
+        points = self.checkpoints.points
+        undone = await self._wake(points[-1]) if points else None
+        if undone is None:
+            await self.reset()
+        return undone
+
+    async def _wake(self, point: Point) -> Undone | None:
+        """Make the session what it was at `point`, or at the one before if that is dead; None if all are."""
+        self._going_back = True
+        self._live.forget()
+        try:
+            while True:
+                undone = self.checkpoints.leave_for(point)
+                try:
+                    await self._client.recover(await point.copy)
+                except EngineError:
+                    self.checkpoints.abandon(point)
+                    if not self.checkpoints.points:
+                        return None
+                    point = self.checkpoints.points[-1]
+                else:
+                    break
+            self.checkpoints.renew(point)
+            self._went_back(point)
+            return undone
+        finally:
+            self._going_back = False
+            self._live.settle()
+
+    def _note(self, number: int) -> Noted:
+        return Noted(self._calls.checkpointed(number), dict(self.sources), frozenset(self._warned))
+
+    def _went_back(self, point: Point) -> None:
+        noted: Noted = point.noted
+        self._calls.rolled_back(point.number, noted.calls)
+        self.sources.clear()
+        self.sources.update(noted.sources)
+        self._warned = set(noted.warned)
+        self.memory_used = point.memory
+
+    def _tell_revived(self, undone: Undone | None, surface: Surface) -> None:
+        """Say what was lost when the engine died between two cells."""
+        if undone is None:
+            surface.stream("stderr", "note: the engine ended between two cells; the session begins again\n")
+        elif undone.cells:
+            cells = problems.enumerated(undone.cells)
+            surface.stream("stderr", f"note: the engine ended between two cells; undone with it: {cells}\n")
 
     def _send(self, frame: wire.Frame) -> None:
-        self._checkpoints.mark_stale()
+        self.checkpoints.mark_stale()
         self._client.send(frame)
 
     def _known_names(self, expression: str) -> list[str]:
@@ -291,8 +374,21 @@ class Session:
     def models(self) -> Models:
         """The session's language models; opened when they are first asked for."""
         if self._models is None:
-            self._models = open_models(self.settings)
+            self._models = open_models(self.settings, self)
         return self._models
+
+    @property
+    def grants(self) -> Grants:
+        """What the session may do right now."""
+        return self.permissions.grants
+
+    async def granted(self, check: Callable[[Grants], T], why: str = "") -> T:
+        """Check the grants; see `registry.Host.granted`."""
+        return await self.permissions.granted(check, why)
+
+    async def require(self, kind: Kind, value: str, why: str = "") -> None:
+        """Check a grant; see `registry.Host.require`."""
+        await self.permissions.require(kind, value, why)
 
     async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
         """Call a Lua function that Lua passed out; returns its results."""
@@ -300,7 +396,7 @@ class Session:
             if not callback.alive:
                 raise Cancelled("this function is gone: the cell that made it was undone")
             callback = callback.id
-        self._checkpoints.mark_stale()
+        self.checkpoints.mark_stale()
         encoded = values.encode_raw(list(arguments), self._references.handles.refer)
         return await self._client.invoke(callback, encoded)
 
@@ -321,12 +417,14 @@ class Session:
 
     def on_output(self, frame: wire.Output) -> None:
         """Pass on what a cell wrote."""
+        self.checkpoints.mark_stale()
         output = self._outputs.get(frame.cell)
         if output is not None:
             output.write(frame.stream, frame.data)
 
     def on_call(self, frame: wire.Call) -> None:
         """Serve a bridge call."""
+        self.checkpoints.mark_stale()
         self._calls.serve(frame)
 
     def on_cancel(self, frame: wire.Cancel) -> None:
