@@ -24,6 +24,11 @@ class LLMSpellApp(BaseApp):
     kernel_class = Type(LLMSpellKernel, klass="ipykernel.kernelbase.Kernel")
     engine: ClassVar[EarlyEngine | None] = None
 
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Prepare everything; records that no handler takes are not even made (three in each cell)."""
+        super().initialize(argv)
+        self.log.setLevel(self.log_level)
+
     def _ip_default(self) -> str:
         """The loopback address, without asking every network interface: whoever launches the kernel says it anyway."""
         return "127.0.0.1" if self.transport == "tcp" else super()._ip_default()

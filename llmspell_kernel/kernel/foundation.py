@@ -93,6 +93,10 @@ if TYPE_CHECKING:
         shell_channel_thread: object | None
         displayhook: object
         transport: str
+        log: logging.Logger
+        log_level: int
+
+        def initialize(self, argv: list[str] | None = None) -> None: ...
 
         def _ip_default(self) -> str: ...
 
