@@ -9,6 +9,7 @@ import pytest
 
 from llmspell_kernel.bridges.data import DataBridge, Json
 from llmspell_kernel.bridges.registry import Registry
+from llmspell_kernel.bridges.state import StateBridge
 from llmspell_kernel.session.outcome import Succeeded
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from .conftest import Notebook
 
-MODULES: list[Any] = [Json, DataBridge]
+MODULES: list[Any] = [Json, DataBridge, StateBridge]
 
 
 def entries() -> list[Documented]:

@@ -1,0 +1,533 @@
+-- `state`: named values under paths. What is not persistent is Lua's, so that it follows undo and recovery; what is, is
+-- in a file that other notebooks may change at the same time. Both are changed in the same way: read, make the new
+-- value, and put it back if nobody was faster, else begin again.
+
+local bridge = require("bridge")
+local codec = require("codec")
+local errorobject = require("errorobject")
+local path = require("lib.path")
+local raise = require("raise")
+local scheduler = require("scheduler")
+
+local next, rawget, rawset, setmetatable, tostring, type = next, rawget, rawset, setmetatable, tostring, type
+local find, random = string.find, math.random
+local pack, unpack = table.pack, table.unpack
+
+local file = {}
+for _, name in next, { "read", "all", "commit", "names" } do file[name] = bridge.bind("state_files", name) end
+
+local M = {}
+
+local TRIES = 200
+local PATIENT = 3 -- tries before it waits in between
+local PAUSE = 0.002
+
+-- ── where the values are ───────────────────────────────────────────────────────────────────────────
+--
+-- A keeper has `read(key)` → value, version; `all()` → entries, revision; `commit(changes, revision)` → whether they
+-- were made; each `nil, err` when the world fails. What they give and take are copies.
+
+local function in_memory(entries)
+  local keeper, versions, revision = {}, {}, 1
+  function keeper.read(key)
+    return path.clone(rawget(entries, key)), versions[key] or 0
+  end
+  function keeper.all()
+    return path.clone(entries), revision
+  end
+  function keeper.commit(changes, expected)
+    if expected and expected ~= revision then return false end
+    for _, change in next, changes do
+      if change.version and change.version ~= (versions[change.key] or 0) then return false end
+    end
+    revision = revision + 1
+    for _, change in next, changes do
+      rawset(entries, change.key, path.clone(change.value))
+      versions[change.key] = revision
+    end
+    return true
+  end
+  return keeper
+end
+
+local function in_file(name)
+  local keeper = { persistent = true }
+  function keeper.read(key)
+    local found, value, version = file.read(name, key)
+    if found == nil then return nil, nil, value end
+    if not found then value = nil elseif value == nil then value = codec.null end
+    return value, version
+  end
+  function keeper.all() return file.all(name) end
+  function keeper.commit(changes, revision)
+    if #changes == 0 and not revision then return true end
+    return file.commit(name, codec.array(changes), revision)
+  end
+  return keeper
+end
+
+-- ── objects ────────────────────────────────────────────────────────────────────────────────────────
+
+local infos = setmetatable({}, { __mode = "k" }) -- object → { name, keeper }
+
+---@class State
+local State = {}
+
+local meta = { __name = "state", __metatable = false }
+meta.__index = State
+meta.__newindex = function() raise.raise("a state is changed with its methods: s:set(path, value)") end
+meta.__tostring = function(object)
+  local info = infos[object]
+  return "state: " .. info.name .. (info.keeper.persistent and " (persistent)" or "")
+end
+
+local function object_of(name, keeper)
+  local object = setmetatable({}, meta)
+  infos[object] = { name = name, keeper = keeper }
+  return object
+end
+
+local function keeper_of(object, method)
+  local info = infos[object]
+  if not info then raise.raise("call " .. method .. " with a colon: s:" .. method .. "(…)") end
+  return info.keeper
+end
+
+local function conflict()
+  return errorobject.new({
+    code = "conflict",
+    message = "the state was changed by others each time before this change could be made",
+    retryable = true,
+  })
+end
+
+-- Try until `attempt` returns something: it returns nil where others were faster, false and an error where the world
+-- fails.
+local function persist(attempt)
+  for try = 1, TRIES do
+    local result = pack(attempt())
+    if result[1] then return unpack(result, 2, result.n) end
+    if result[1] == false then return nil, result[2] end
+    if try <= PATIENT then scheduler.yield() else scheduler.sleep(random() * PAUSE * try) end
+  end
+  return nil, conflict()
+end
+
+-- Change what is at `keys`: `make(value)` returns whether to change it, the new value, and what to return.
+local function change(keeper, keys, make)
+  local key = keys[1]
+  return persist(function()
+    local top, version, err = keeper.read(key)
+    if err then return false, err end
+    local rest = { unpack(keys, 2) }
+    local wanted, value, result = make(path.get(top, rest))
+    if not wanted then return true, result end
+    if #rest > 0 then
+      if type(top) ~= "table" then top = {} end
+      path.set(top, rest, path.clone(value))
+    else
+      top = value
+    end
+    local made, problem = keeper.commit({ { key = key, value = top, version = version } })
+    if made == nil then return false, problem end
+    return made or nil, result
+  end)
+end
+
+local function keys_of(where, method)
+  local keys = path.parse(where, 1, method)
+  if #keys == 0 then raise.raise("bad argument #1 to '" .. method .. "' (the path is empty)") end
+  return keys
+end
+
+-- Make all entries what `make(entries)` returns.
+local function replace(keeper, make)
+  return persist(function()
+    local entries, revision = keeper.all()
+    if not entries then return false, revision end
+    local wanted, result = make(path.clone(entries))
+    local changes = {}
+    for key, value in next, wanted do
+      if not path.equal(value, rawget(entries, key)) then changes[#changes + 1] = { key = key, value = value } end
+    end
+    for key in next, entries do
+      if rawget(wanted, key) == nil then changes[#changes + 1] = { key = key } end
+    end
+    if #changes == 0 then return true, result end
+    local made, problem = keeper.commit(changes, revision)
+    if made == nil then return false, problem end
+    return made or nil, result
+  end)
+end
+
+--- Returns a copy of what is at a path, `default` if there is nothing; without a path, of everything.
+--- ```lua
+--- local s = state.create("demo", { defaults = { user = { name = "Ada" } } })
+--- print(s:get("user.name"), s:get("user.age", "unknown")) --> Ada	unknown
+--- ```
+---@param where? string|number|table
+---@param default? any
+---@return any value
+function State:get(where, default)
+  local keeper = keeper_of(self, "get")
+  if where == nil or where == "" then return (keeper.all()) end
+  local keys = keys_of(where, "get")
+  local top, _, err = keeper.read(keys[1])
+  if err then return nil, err end
+  local value = path.get(top, { unpack(keys, 2) })
+  if value == nil then return default end
+  return value
+end
+
+--- Sets what is at a path, making the tables on the way. Returns true, or `nil, err`.
+--- ```lua
+--- local s = state.create()
+--- s:set("a.b", 1)
+--- print(s:get("a.b")) --> 1
+--- ```
+---@param where string|number|table
+---@param value any nil takes it away
+---@return boolean done
+function State:set(where, value)
+  local keeper = keeper_of(self, "set")
+  local keys = keys_of(where, "set")
+  if #keys > 1 then return change(keeper, keys, function() return true, value, true end) end
+  local made, err = keeper.commit({ { key = keys[1], value = value } })
+  if made == nil then return nil, err end
+  return true
+end
+
+--- Changes what is at a path to what `fn(old)` returns, and returns that. If another notebook changes it meanwhile,
+--- `fn` is called again with the newer value. With a table alone, sets each of its keys, all at once.
+--- ```lua
+--- local s = state.create("demo", { defaults = { n = 1 } })
+--- print(s:update("n", function(n) return n * 10 end)) --> 10
+--- s:update({ n = 2, m = 3 })
+--- print(s:get("n"), s:get("m")) --> 2	3
+--- ```
+---@param where string|number|table
+---@param fn? function
+---@return any value
+function State:update(where, fn)
+  local keeper = keeper_of(self, "update")
+  if fn == nil and type(where) == "table" then
+    local changes = {}
+    for key, value in next, where do changes[#changes + 1] = { key = key, value = value } end
+    local made, err = keeper.commit(changes)
+    if made == nil then return nil, err end
+    return true
+  end
+  raise.check(2, "update", "function", fn)
+  return change(keeper, keys_of(where, "update"), function(old)
+    local new = fn(path.clone(old))
+    return true, new, new
+  end)
+end
+
+--- Sets what is at a path if it is still `expected` (nil: nothing); returns whether it was.
+--- ```lua
+--- local s = state.create("demo", { defaults = { turn = "white" } })
+--- print(s:compare_and_set("turn", "white", "black"), s:compare_and_set("turn", "white", "black")) --> true	false
+--- ```
+---@param where string|number|table
+---@param expected any
+---@param value any
+---@return boolean was
+function State:compare_and_set(where, expected, value)
+  local keeper = keeper_of(self, "compare_and_set")
+  return change(keeper, keys_of(where, "compare_and_set"), function(old)
+    if not path.equal(old, expected) then return false, nil, false end
+    return true, value, true
+  end)
+end
+
+--- Takes away what is at a path, and returns it. In a list, what follows moves up.
+--- ```lua
+--- local s = state.create("demo", { defaults = { list = { "a", "b" } } })
+--- print(s:delete("list[1]"), s:get("list[1]")) --> a	b
+--- ```
+---@param where string|number|table
+---@return any value
+function State:delete(where)
+  local keeper = keeper_of(self, "delete")
+  return change(keeper, keys_of(where, "delete"), function(old) return old ~= nil, nil, old end)
+end
+
+--- Takes everything away. Returns true, or `nil, err`.
+--- ```lua
+--- state.create("demo"):clear()
+--- ```
+---@return boolean done
+function State:clear()
+  return replace(keeper_of(self, "clear"), function() return {}, true end)
+end
+
+--- Adds to the number at a path (nothing there is 0), and returns the sum.
+--- ```lua
+--- local s = state.create()
+--- print(s:increment("count"), s:increment("count", 10)) --> 1	11
+--- ```
+---@param where string|number|table
+---@param by? number
+---@return number sum
+function State:increment(where, by)
+  local keeper = keeper_of(self, "increment")
+  by = raise.check(2, "increment", "number", by, true) or 1
+  return change(keeper, keys_of(where, "increment"), function(old)
+    if old == nil then old = 0 end
+    if type(old) ~= "number" then
+      raise.raise("'increment' adds to a number, but at '" .. tostring(where) .. "' is a " .. raise.type_of(old))
+    end
+    return true, old + by, old + by
+  end)
+end
+
+--- Appends values to the list at a path (nothing there is an empty list), and returns how many it has.
+--- ```lua
+--- local s = state.create()
+--- print(s:append("log", "one", "two")) --> 2
+--- ```
+---@param where string|number|table
+---@param ... any
+---@return integer count
+function State:append(where, ...)
+  local keeper = keeper_of(self, "append")
+  local values = pack(...)
+  return change(keeper, keys_of(where, "append"), function(old)
+    local list = old == nil and codec.array({}) or old
+    if type(list) ~= "table" or not (path.length(list) or next(list) == nil) then
+      raise.raise("'append' adds to a list, but at '" .. tostring(where) .. "' is something else")
+    end
+    for index = 1, values.n do list[#list + 1] = values[index] end
+    return true, list, #list
+  end)
+end
+
+--- Lists the keys at a path, in order; without one, those of the whole state.
+--- ```lua
+--- local s = state.create("demo", { defaults = { b = 1, a = 2 } })
+--- print(table.concat(s:keys(), " ")) --> a b
+--- ```
+---@param where? string|number|table
+---@return table keys
+function State:keys(where)
+  local value, err = State.get(self, where)
+  if value == nil and err then return nil, err end
+  return codec.array(type(value) == "table" and path.keys(value) or {})
+end
+
+--- Runs `fn(s)` on a copy, and then makes all of its changes at once; returns what it returns. If it raises, nothing is
+--- changed. If another notebook changes the state meanwhile, it is run again on the newer one.
+--- ```lua
+--- local s = state.create("bank", { defaults = { a = 10, b = 0 } })
+--- s:transaction(function(t)
+---   t:increment("a", -5)
+---   t:increment("b", 5)
+--- end)
+--- print(s:get("a"), s:get("b")) --> 5	5
+--- ```
+---@param fn function
+---@return any results
+function State:transaction(fn)
+  local keeper, name = keeper_of(self, "transaction"), infos[self].name
+  raise.check(1, "transaction", "function", fn)
+  local results, err = replace(keeper, function(entries)
+    local found = pack(fn(object_of(name, in_memory(entries))))
+    return entries, found
+  end)
+  if not results then return nil, err end
+  return unpack(results, 1, results.n)
+end
+
+--- Returns a copy of everything, for `restore` and `diff`.
+--- ```lua
+--- local s = state.create("demo", { defaults = { n = 1 } })
+--- local before = s:snapshot()
+--- s:set("n", 2)
+--- s:restore(before)
+--- print(s:get("n")) --> 1
+--- ```
+---@return table snapshot
+function State:snapshot()
+  return (keeper_of(self, "snapshot").all())
+end
+
+--- Makes everything as it was at a snapshot. Returns true, or `nil, err`.
+--- ```lua
+--- local s = state.create()
+--- s:restore({ n = 7 })
+--- print(s:get("n")) --> 7
+--- ```
+---@param snapshot table
+---@return boolean done
+function State:restore(snapshot)
+  local keeper = keeper_of(self, "restore")
+  raise.check(1, "restore", "table", snapshot)
+  return replace(keeper, function() return path.clone(snapshot), true end)
+end
+
+--- Lists what has changed since a snapshot: `{ path, kind = "added" | "removed" | "changed", old, new }`.
+--- ```lua
+--- local s = state.create("demo", { defaults = { n = 1 } })
+--- local before = s:snapshot()
+--- s:set("n", 2)
+--- print(s:diff(before)[1].path, s:diff(before)[1].kind) --> n	changed
+--- ```
+---@param snapshot table
+---@return table differences
+function State:diff(snapshot)
+  local keeper = keeper_of(self, "diff")
+  raise.check(1, "diff", "table", snapshot)
+  local entries, err = keeper.all()
+  if not entries then return nil, err end
+  return codec.array(path.diff(snapshot, entries))
+end
+
+--- Writes the state to the project's file, under its name; a persistent one is always there. Returns true, or
+--- `nil, err`. What is in the file is not taken back by undo.
+--- ```lua
+--- local s = state.create("settings", { defaults = { theme = "dark" } })
+--- s:save()
+--- ```
+---@return boolean done
+function State:save()
+  local keeper = keeper_of(self, "save")
+  if keeper.persistent then return true end
+  local entries = keeper.all()
+  return replace(in_file(infos[self].name), function() return entries, true end)
+end
+
+--- Reads the state from the project's file; returns whether there was anything. A persistent one is always as there.
+--- ```lua
+--- local s = state.create("never saved")
+--- print(s:load()) --> false
+--- ```
+---@return boolean found
+function State:load()
+  local keeper = keeper_of(self, "load")
+  if keeper.persistent then return true end
+  local entries, revision = in_file(infos[self].name).all()
+  if not entries then return nil, revision end
+  if revision == 0 then return false end
+  return replace(keeper, function() return entries, true end)
+end
+
+-- ── the module ─────────────────────────────────────────────────────────────────────────────────────
+
+--- Makes a state. `persistent = true` keeps it in the project's file under its name, where other notebooks see it and
+--- undo does not reach it; else it is this session's alone. `defaults` are set where there is nothing yet.
+--- ```lua
+--- local s = state.create("visits", { persistent = true, defaults = { count = 0 } })
+--- print(s:increment("count") > 0) --> true
+--- ```
+---@param name? string|table the name; or, alone, the values of a state without one
+---@param options? table `persistent`, `defaults`
+---@return State state
+function M.create(name, options)
+  if type(name) == "table" and options == nil then name, options = nil, { defaults = name } end
+  raise.check(1, "state.create", "string", name, true)
+  options = raise.check(2, "state.create", "table", options, true) or {}
+  local defaults = raise.check(2, "state.create", "table", options.defaults, true) or {}
+  if options.persistent and not name then raise.raise("'state.create': what is persistent needs a name") end
+  local keeper = options.persistent and in_file(name) or in_memory({})
+  for key, value in next, defaults do
+    local made, err = keeper.commit({ { key = key, value = value, version = 0 } })
+    if made == nil then return nil, err end
+  end
+  return object_of(name or "unnamed", keeper)
+end
+
+--- Lists the names of the states in the project's file.
+--- ```lua
+--- state.create("kept", { persistent = true, defaults = { n = 1 } })
+--- print(data.find(state.list(), function(name) return name == "kept" end)) --> kept	1
+--- ```
+---@return table names
+function M.list()
+  local names, err = file.names()
+  if not names then return nil, err end
+  local own = codec.array({})
+  for _, name in next, names do
+    if not find(name, "^scope:") then own[#own + 1] = name end
+  end
+  return own
+end
+
+--- Takes a state out of the project's file. Returns true, or `nil, err`.
+--- ```lua
+--- state.remove("kept")
+--- ```
+---@param name string
+---@return boolean done
+function M.remove(name)
+  raise.check(1, "state.remove", "string", name)
+  return State.clear(object_of(name, in_file(name)))
+end
+
+-- What `state.save` and its like keep under a scope's name.
+local function scope_of(scope, caller)
+  raise.check(1, caller, "string", scope)
+  return in_file("scope:" .. scope)
+end
+
+local function scoped(scope, key, caller)
+  if type(key) ~= "string" and type(key) ~= "number" then raise.bad_argument(2, caller, "string", key) end
+  return scope_of(scope, caller)
+end
+
+--- Keeps a value in the project's file, under a scope (such as `"global"`) and a key; `state.save(s)` is `s:save()`.
+--- ```lua
+--- state.save("global", "theme", "dark")
+--- print(state.load("global", "theme")) --> dark
+--- ```
+---@param scope string|State
+---@param key? string
+---@param value? any
+---@return boolean done
+function M.save(scope, key, value)
+  if infos[scope] then return State.save(scope) end
+  local made, err = scoped(scope, key, "state.save").commit({ { key = key, value = value } })
+  if made == nil then return nil, err end
+  return true
+end
+
+--- Returns what was kept under a scope and a key; nil if nothing was.
+--- ```lua
+--- print(state.load("global", "never saved")) --> nil
+--- ```
+---@param scope string
+---@param key string
+---@return any value
+function M.load(scope, key)
+  local value, _, err = scoped(scope, key, "state.load").read(key)
+  if err then return nil, err end
+  return value
+end
+
+--- Takes away what was kept under a scope and a key; returns whether there was anything.
+--- ```lua
+--- state.save("global", "theme", "dark")
+--- print(state.delete("global", "theme"), state.delete("global", "theme")) --> true	false
+--- ```
+---@param scope string
+---@param key string
+---@return boolean was
+function M.delete(scope, key)
+  return change(scoped(scope, key, "state.delete"), { key }, function(old) return old ~= nil, nil, old ~= nil end)
+end
+
+--- Lists the keys that are kept under a scope, in order.
+--- ```lua
+--- state.save("session", "b", 1)
+--- state.save("session", "a", 2)
+--- print(table.concat(state.list_keys("session"), " ")) --> a b
+--- ```
+---@param scope string
+---@return table keys
+function M.list_keys(scope)
+  local entries, err = scope_of(scope, "state.list_keys").all()
+  if not entries then return nil, err end
+  return codec.array(path.keys(entries))
+end
+
+return M
