@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from llmspell_kernel.bridges import data_csv, data_xml, data_yaml
-from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.declaration import Bridge, export, table_type
 from llmspell_kernel.bridges.lua_modules import LuaModule
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.errors import WorldError
+from llmspell_kernel.language.annotations import option
+from llmspell_kernel.language.documentation import Documented
 
 _LARGEST = 16 * 2**20
 """Bytes of text that are read; what parsers make of it takes many times as much."""
@@ -18,6 +20,44 @@ _SMALL = 16 * 2**10
 """Bytes that are read at once, without another thread."""
 
 Made = TypeVar("Made")
+
+_CSV = table_type(
+    "data.Csv",
+    "How CSV is written.",
+    option("header", "boolean", "false: there is no line of names, and rows are lists", optional=True),
+    option("columns", "string[]", "the names, in order", optional=True),
+    option(
+        "delimiter",
+        "string",
+        'what is between fields: `","`; `"auto"` guesses it when reading',
+        optional=True,
+    ),
+    option("quote", "string", "what is around fields that need it", optional=True),
+    option("numbers", "boolean", "when reading, fields that are numbers become numbers", optional=True),
+)
+_XML = table_type(
+    "data.Element",
+    "An element of XML.",
+    option("tag", "string", "its name"),
+    option("attributes", "table<string, string>", "its attributes", optional=True),
+    option("children", "(data.Element|string)[]", "elements and texts inside", optional=True),
+    option("text", "string", "all the text directly inside", optional=True),
+)
+_YAML = table_type(
+    "data.Yaml", "How YAML is read.", option("all", "boolean", "all documents, as a list", optional=True)
+)
+_FLOW = table_type(
+    "data.YamlStyle", "How YAML is written.", option("flow", "boolean", "in one line", optional=True)
+)
+_SPACE = table_type(
+    "data.Xml",
+    "How XML is read.",
+    option("whitespace", "boolean", "keep it between elements too", optional=True),
+)
+_INDENT = table_type(
+    "data.XmlStyle", "How XML is written.", option("indent", "integer", "spaces of each level", optional=True)
+)
+Table = dict[str, Any] | None
 
 
 class Json(LuaModule):
@@ -32,12 +72,13 @@ class DataBridge(Bridge):
 
     module: ClassVar[str] = "data"
     lua_part: ClassVar[str | None] = "lib.data"
+    types: ClassVar[tuple[Documented, ...]] = (_CSV, _XML, _YAML, _FLOW, _SPACE, _INDENT)
 
     def __init__(self, host: Host) -> None:
         """Nothing of `host` is needed."""
 
     @export(returns="any", example='print(data.parse_yaml("name: Ada\\nborn: 1815").born) --> 1815')
-    async def parse_yaml(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+    async def parse_yaml(self, text: str | bytes, options: Annotated[Table, "data.Yaml"] = None) -> Any:
         """Read YAML (1.2's core types: ``no`` is a word, ``0o17`` a number); dates stay text, tags are refused.
 
         ``all = true`` gives a list of all documents. What is not YAML gives ``nil, err`` with its line and column.
@@ -46,15 +87,15 @@ class DataBridge(Bridge):
         return await _read(text, lambda source: data_yaml.parse(source, every=every))
 
     @export(returns="string", example="print(data.to_yaml({ list = { 1, 2 } }))")
-    async def to_yaml(self, value: Any, options: dict[str, Any] | None = None) -> Any:
+    async def to_yaml(self, value: Any, options: Annotated[Table, "data.YamlStyle"] = None) -> Any:
         """Write a value as YAML, keys sorted; ``flow = true`` writes it in one line."""
         return data_yaml.write(value, flow=bool((options or {}).get("flow")))
 
     @export(
-        returns="table",
+        returns="data.Element",
         example="print(data.parse_xml('<a id=\"1\"><b>text</b></a>').children[1].text) --> text",
     )
-    async def parse_xml(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+    async def parse_xml(self, text: str | bytes, options: Annotated[Table, "data.Xml"] = None) -> Any:
         """Read XML as ``{ tag, attributes, children, text }``; a child is such a table, or a string.
 
         ``text`` is all the text directly inside. White space between elements is left out unless ``whitespace = true``.
@@ -67,7 +108,11 @@ class DataBridge(Bridge):
         returns="string",
         example='print(data.to_xml{ tag = "a", attributes = { id = 1 }, children = { "text" } })',
     )
-    async def to_xml(self, element: dict[str, Any], options: dict[str, Any] | None = None) -> Any:
+    async def to_xml(
+        self,
+        element: Annotated[dict[str, Any], "data.Element"],
+        options: Annotated[Table, "data.XmlStyle"] = None,
+    ) -> Any:
         """Write ``{ tag, attributes, children }`` (or ``text`` instead of children) as XML.
 
         ``indent`` is the number of spaces of each level.
@@ -75,7 +120,7 @@ class DataBridge(Bridge):
         return data_xml.write(element, indent=_integer("data.to_xml", options, "indent"))
 
     @export(returns="table", example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada')
-    async def parse_csv(self, text: str | bytes, options: dict[str, Any] | None = None) -> Any:
+    async def parse_csv(self, text: str | bytes, options: Annotated[Table, "data.Csv"] = None) -> Any:
         """Read CSV (RFC 4180) as a list of records, by the names in its first line.
 
         Options: ``header = false`` gives a list of lists; ``delimiter`` (``","``; ``"auto"`` guesses), ``quote``
@@ -87,7 +132,7 @@ class DataBridge(Bridge):
     @export(
         returns="string", example='print(data.to_csv({ { n = 1, s = "x" } }, { columns = { "n", "s" } }))'
     )
-    async def to_csv(self, rows: list[Any], options: dict[str, Any] | None = None) -> Any:
+    async def to_csv(self, rows: list[Any], options: Annotated[Table, "data.Csv"] = None) -> Any:
         """Write a list of records, or of lists, as CSV with a line of names for records.
 
         Options: ``columns`` (a list; else every name there is, in order), ``header = false``, ``delimiter``, ``quote``.

@@ -72,13 +72,22 @@ function M.convert(text, from, to)
   return write(value)
 end
 
---- Turns a text of one format into one of another; the same as `data.convert`.
 M.convert_format = M.convert
 
---- Reads JSON; the same as `json.decode`.
-M.parse_json = json.decode
+--- Reads JSON, as `json.decode` does.
+--- ```lua
+--- print(data.parse_json("[1, 2]")[2]) --> 2
+--- ```
+---@param text string
+---@return any value
+function M.parse_json(text)
+  return json.decode(text)
+end
 
---- Writes a value as JSON; the same as `json.encode`, where `"pretty"` stands for an indent.
+--- Writes a value as JSON, as `json.encode` does; `"pretty"` stands for an indent.
+--- ```lua
+--- print(data.to_json({ 1, 2 })) --> [1,2]
+--- ```
 ---@param value any
 ---@param options? table|string
 ---@return string json
@@ -225,7 +234,6 @@ function M.group_by(items, by)
   return groups
 end
 
---- Puts items into lists; the same as `data.group_by`.
 M.group = M.group_by
 
 --- Counts the items by what `by` gives for them: a function, or a path.
@@ -478,7 +486,6 @@ function M.merge(...)
   return result
 end
 
---- Makes a new table of several; the same as `data.merge`.
 M.deep_merge = M.merge
 
 --- Tells whether two values are the same, or tables of the same.
@@ -547,10 +554,8 @@ function M.has(t, where)
   return path.get(t, path.parse(where, 2, "data.has")) ~= nil
 end
 
---- Returns what is at a path; the same as `data.get`.
 M.get_path = M.get
 
---- Sets what is at a path; the same as `data.set`.
 M.set_path = M.set
 
 return M

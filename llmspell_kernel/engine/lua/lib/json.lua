@@ -206,6 +206,11 @@ local function indent_of(given)
   return rep(" ", raise.check_integer(2, "json.encode", given, 0))
 end
 
+--- How JSON is written.
+---@class json.Options
+---@field indent? integer|string|boolean spaces of each level, or the text that stands for one; true: 2
+---@field sort? boolean false: keys in any order, which is a bit faster
+
 --- Writes a value as JSON. A table with the keys 1..n is an array, any other an object whose keys are sorted; `{}` is
 --- an empty object, `json.array()` an empty array, `json.null` is null. Raises, naming the place, for what JSON has no
 --- word for: functions, NaN and infinities, cycles, strings that are not UTF-8.
@@ -214,7 +219,7 @@ end
 --- --> {"born":1815,"name":"Ada","tags":["maths","poetry"]}
 --- ```
 ---@param value any
----@param options? table|boolean `indent`: spaces of each level; `sort = false`: keys in any order; true: indented
+---@param options? json.Options|boolean true: indented
 ---@return string json
 function M.encode(value, options)
   if options ~= nil and type(options) ~= "boolean" then raise.check(2, "json.encode", "table", options) end
@@ -450,10 +455,8 @@ end
 
 M.null = null
 
---- Reads JSON; the same as `json.decode`.
 M.parse = M.decode
 
---- Writes JSON; the same as `json.encode`.
 M.stringify = M.encode
 
 return M

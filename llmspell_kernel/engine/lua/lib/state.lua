@@ -70,6 +70,7 @@ end
 
 local infos = setmetatable({}, { __mode = "k" }) -- object → { name, keeper }
 
+--- Values under paths, such as `user.name` or `items[1]`: see `state.create`.
 ---@class State
 local State = {}
 
@@ -414,6 +415,11 @@ end
 
 -- ── the module ─────────────────────────────────────────────────────────────────────────────────────
 
+--- What a state begins with, and where it is kept.
+---@class state.Options
+---@field persistent? boolean kept in the project's file, under its name
+---@field defaults? table what is set where there is nothing yet
+
 --- Makes a state. `persistent = true` keeps it in the project's file under its name, where other notebooks see it and
 --- undo does not reach it; else it is this session's alone. `defaults` are set where there is nothing yet.
 --- ```lua
@@ -421,7 +427,7 @@ end
 --- print(s:increment("count") > 0) --> true
 --- ```
 ---@param name? string|table the name; or, alone, the values of a state without one
----@param options? table `persistent`, `defaults`
+---@param options? state.Options
 ---@return State state
 function M.create(name, options)
   if type(name) == "table" and options == nil then name, options = nil, { defaults = name } end
