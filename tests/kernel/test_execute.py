@@ -137,16 +137,13 @@ def test_output_is_batched_and_all_of_it_comes_before_idle(console: Console) -> 
 
 
 def test_output_streams_while_the_cell_runs(console: Console) -> None:
-    message_id = console.start(
-        "print('first') local t = os.clock() while os.clock() - t < 1.5 do end print('last')"
-    )
-    begun = time.monotonic()
+    message_id = console.start("print('first') while true do end")
     while True:
         message = console.client.get_iopub_msg(timeout=20)
         if message["msg_type"] == "stream":
             break
     assert message["content"]["text"] == "first\n"
-    assert time.monotonic() - begun < 1.2
+    console.manager.interrupt_kernel()
     console.finish(message_id)
 
 
@@ -266,12 +263,11 @@ def test_a_malformed_request_is_answered(console: Console) -> None:
 
 
 def test_completion_answers_while_a_cell_runs(console: Console) -> None:
-    message_id = console.start("local t = os.clock() while os.clock() - t < 1.5 do end")
-    begun = time.monotonic()
+    message_id = console.start("while true do end")
     reply = console.client.complete("string.form", reply=True, timeout=10)
     assert "format" in reply["content"]["matches"]
-    assert time.monotonic() - begun < 1.2
-    console.finish(message_id)
+    console.manager.interrupt_kernel()
+    assert console.finish(message_id).reply["ename"] == "Interrupted"
 
 
 def test_history_survives_a_restart(console: Console, open_kernel: Open) -> None:
