@@ -83,7 +83,7 @@ def test_an_executor_starts_at_once_and_may_wait(spell: Spell) -> None:
         """
     )
     assert out.splitlines() == ["starting\ta", "starting\tb", "starting\tc", "waiting", "ABC"]
-    assert time.monotonic() - start < 0.4
+    assert time.monotonic() - start < 0.58  # one after the other would be 0.6
 
 
 def test_the_loop_of_older_spells_ends(spell: Spell) -> None:
@@ -109,7 +109,7 @@ def test_the_loop_of_older_spells_ends(spell: Spell) -> None:
 def test_all_is_rejected_without_waiting_for_the_rest(spell: Spell) -> None:
     start = time.monotonic()
     spell.run("promise.all{promise.sleep(5), promise.reject('x')}:await()")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4
 
 
 def test_cancelling_what_depends_cancels_what_is_depended_on(spell: Spell) -> None:
