@@ -12,7 +12,7 @@ from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.errors import BadArgument, SpellError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from llmspell_kernel.bridges.declaration import Bridge, Export
     from llmspell_kernel.config import Settings
@@ -84,6 +84,10 @@ class Host(Protocol):
 
     async def require(self, kind: Kind, value: str, why: str = "") -> None:
         """As `granted`, for the kinds whose entries are names: ``env``, ``tools``, ``mcp``, ``providers``."""
+        ...
+
+    def narrow(self, entries: Mapping[Kind, Sequence[str]]) -> None:
+        """From now on allow only what `entries` allow as well; raises `BadArgument`."""
         ...
 
     def acted(self, what: str) -> None:

@@ -27,7 +27,7 @@ from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.references import References
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
@@ -385,6 +385,10 @@ class Session:
     async def granted(self, check: Callable[[Grants], T], why: str = "") -> T:
         """Check the grants; see `registry.Host.granted`."""
         return await self.permissions.granted(check, why)
+
+    def narrow(self, entries: Mapping[Kind, Sequence[str]]) -> None:
+        """Give grants up; see `registry.Host.narrow`."""
+        self.permissions.narrow(entries)
 
     async def require(self, kind: Kind, value: str, why: str = "") -> None:
         """Check a grant; see `registry.Host.require`."""

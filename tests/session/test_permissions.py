@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.errors import SpellError
+from llmspell_kernel.kernel.magics import Magics
 from llmspell_kernel.session import session as session_module
+from llmspell_kernel.session.outcome import Failed, Succeeded
 
-from .conftest import Notebook, Open
+from .conftest import Notebook, Open, Recorder
 
 
 class Powers(Bridge):
@@ -140,3 +144,55 @@ async def test_a_task_that_outlives_its_cell_cannot_ask(asking: Notebook) -> Non
     first = asking.last
     await asking.run("async.sleep(0.15)", answers=["s"])
     assert (first.asked, asking.last.asked) == ([], [])
+
+
+async def test_a_spell_looks_at_grants_and_gives_them_up(opened: Open) -> None:
+    notebook = await opened(grant_http="example.org,example.com", grant_env="HOME", grant_files="read:.")
+    has = (
+        "return grants.has('http', 'https://example.org/x'), grants.has('env', 'HOME'), "
+        "grants.has('files', 'read:a.txt'), grants.has('files', 'write:a.txt')"
+    )
+    assert await notebook.value(has) == "true\ttrue\ttrue\tfalse"
+    await notebook.run("grants.only('http', {'example.com', 'example.net'}) grants.drop('env')")
+    assert await notebook.value(has) == "false\tfalse\ttrue\tfalse"
+    assert await notebook.value("grants.has('http', 'https://example.net')") == "false"
+    await notebook.session.undo(2)
+    assert await notebook.value(has) == "false\tfalse\ttrue\tfalse"
+    assert notebook.last.asked == []
+
+
+async def test_the_magic_shows_grants_and_their_sources(opened: Open) -> None:
+    notebook = await opened(grant_http="example.org")
+    magics = Magics(cast("Any", SimpleNamespace(spell_session=notebook.session)))
+    await notebook.run("powers.variable('LANGUAGE')", answers=["s"])
+    outcome = await magics.run("%grants --drop http", Recorder(), "cell 2")
+    assert isinstance(outcome, Succeeded)
+    assert outcome.bundle is not None
+    assert [line.split() for line in outcome.bundle["text/plain"].splitlines()] == [
+        ["http", "example.org", "LLMSPELL_GRANT_HTTP"],
+        ["files", "none", "default"],
+        ["env", "none", "default"],
+        ["tools", "*", "profile", "standard"],
+        ["mcp", "none", "default"],
+        ["providers", "*", "profile", "standard"],
+        ["env", "LANGUAGE", "you,", "for", "this", "session", "(powers.variable)"],
+        ["http", "nothing", "given", "up", "in", "a", "cell"],
+        ["profile", "standard:", "you", "are", "asked", "for", "what", "is", "missing"],
+    ]
+    for wrong in (
+        "%grants --drop",
+        "%grants --only http",
+        "%grants --drop power",
+        "%grants more",
+        "%grants '",
+    ):
+        with pytest.raises(SpellError):
+            await magics.run(wrong, Recorder(), "cell 3")
+
+
+async def test_a_provider_that_is_not_granted_is_not_asked(opened: Open) -> None:
+    notebook = await opened(profile="strict", OPENAI_API_KEY="sk-test-000000000000")
+    outcome = await notebook.run("llm.chat('hello', {model = 'openai:gpt-5'})")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == "the model provider openai is not granted"
+    assert "LLMSPELL_GRANT_PROVIDERS=openai" in outcome.problem.traceback[-1]
