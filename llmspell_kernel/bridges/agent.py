@@ -34,6 +34,7 @@ class AgentBridge(Bridge):
     module: ClassVar[str] = "agent"
     aliases: ClassVar[tuple[str, ...]] = ("agents",)
     lua_part: ClassVar[str | None] = "lib.agent"
+    lua_more: ClassVar[tuple[str, ...]] = ("lib.agent_object", "lib.agent_teams")
 
     def __init__(self, host: Host) -> None:
         """Nothing of `host` is needed."""

@@ -136,6 +136,8 @@ class Bridge:
     """Tables that its functions take or return, made by `table_type`."""
     lua_part: typing.ClassVar[str | None] = None
     """The engine's own Lua module that holds the rest of the members, such as ``lib.json``."""
+    lua_more: typing.ClassVar[tuple[str, ...]] = ()
+    """Further files of that module, which it loads itself; named here for the reference."""
     called_as: typing.ClassVar[str | None] = None
     """The member that calling the module itself calls."""
     internal: typing.ClassVar[bool] = False

@@ -50,8 +50,8 @@ def _declared(bridge: type[Bridge]) -> list[Documented]:
         for handle in bridge.handles
     ]
     found += bridge.types
-    if bridge.lua_part:
-        found += documentation(bridge.module, bridge.lua_part)
+    for part in (bridge.lua_part, *bridge.lua_more):
+        found += documentation(bridge.module, part) if part else ()
     return [_module(bridge, found), *found]
 
 

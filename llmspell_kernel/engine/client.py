@@ -233,13 +233,22 @@ class EngineClient:
     async def invoke(self, callback: int, arguments: msgspec.Raw) -> list[Any]:
         """Call a Lua function by its callback id, with the list `arguments`; returns its results.
 
+        Cancelled, it cancels the function in Lua as well.
+
         Raises:
             EngineError: it raised in Lua; ``details`` holds the failure map.
         """
         self._next_id += 1
         future = self._returns[self._next_id] = asyncio.get_running_loop().create_future()
-        self.send(wire.Invoke(self._next_id, callback, arguments))
-        return await future
+        invocation = self._next_id
+        self.send(wire.Invoke(invocation, callback, arguments))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._returns.pop(invocation, None)
+            if self.alive:
+                self.send(wire.Withdraw(invocation))
+            raise
 
     # ── control ──────────────────────────────────────────────────────────────────────────────────
 

@@ -81,6 +81,12 @@ class Invoke(Frame, frozen=True, tag="invoke"):
     arguments: msgspec.Raw
 
 
+class Withdraw(Frame, frozen=True, tag="withdraw"):
+    """Nobody waits for what this `Invoke` comes to any more: the task that runs it is cancelled."""
+
+    invocation: int
+
+
 class Forget(Frame, frozen=True, tag="forget"):
     """The kernel process no longer holds these callbacks."""
 
@@ -106,7 +112,7 @@ class Wake(Frame, frozen=True, tag="wake"):
     """To a sleeping copy: you are the session now; answered by `Ready`."""
 
 
-Inbound = Configure | Execute | Answer | Invoke | Forget | Query | Checkpoint | Wake
+Inbound = Configure | Execute | Answer | Invoke | Withdraw | Forget | Query | Checkpoint | Wake
 
 
 # ── engine → kernel process ──────────────────────────────────────────────────────────────────────

@@ -256,6 +256,8 @@ def _fields_for_lua(frame: wire.Inbound) -> _Fields | None:
             return b"answer", call, ok, bytes(value)
         case wire.Invoke(invocation, callback, arguments):
             return b"invoke", invocation, callback, bytes(arguments)
+        case wire.Withdraw(invocation):
+            return b"withdraw", invocation
         case wire.Forget(callbacks):
             return (b"forget", *callbacks)
         case _:

@@ -15,6 +15,7 @@ return function(S)
   local calls, next_call = {}, 0 -- bridge call id → waiter
   local callbacks, next_callback = {}, 0 -- id → { fn, cell, sent }: held until it is forgotten as often as it was sent
   local callback_ids = setmetatable({}, { __mode = "k" })
+  local invocations = {} -- id → task that runs what the kernel process has called
 
   --- Whether something outside of Lua may still wake a task.
   function S.outside()
@@ -136,7 +137,18 @@ return function(S)
       return entry.fn(...)
     end, unpack(values, 1, read and values.n or 0))
     if entry then task.cell = entry.cell end
-    task.on_end = function(_, ...) answer(invocation, task, ...) end
+    if invocation ~= 0 then invocations[invocation] = task end
+    task.on_end = function(_, ...)
+      invocations[invocation] = nil
+      if not task.withdrawn then answer(invocation, task, ...) end
+    end
+  end
+
+  function on_frame.withdraw(invocation)
+    local task = invocations[invocation]
+    if not task then return end
+    task.withdrawn = true
+    S.cancel(task, S.cancellation("nobody waits for this any more"))
   end
 
   function on_frame.forget(...)

@@ -1,37 +1,16 @@
--- `agent`, also `agents`: agents are Lua tables, so that they follow undo and recovery; the loop is the kernel's.
+-- `agent`, also `agents`: making agents, and finding them by name.
 
-local bridge = require("bridge")
+local agents = require("lib.agent_object")
 local errorobject = require("errorobject")
 local raise = require("raise")
+local teams = require("lib.agent_teams")
 local tools = require("lib.tools")
 
-local getmetatable = getmetatable
-local ipairs, next, setmetatable, tostring, type = ipairs, next, setmetatable, tostring, type
-local insert, remove, sort, unpack = table.insert, table.remove, table.sort, table.unpack
-local run_loop = bridge.bind("agent_runs", "run")
+local ipairs, next, pcall, setmetatable, type = ipairs, next, pcall, setmetatable, type
+local sort = table.sort
 
 local M = {}
-local registered = {}
-
---- A model that uses tools, and remembers what was said until it is reset.
----@class Agent
----@field name string
-local methods = {}
-local meta = { __name = "Agent", __index = methods }
-
-function meta.__tostring(self) return "agent: " .. tostring(self.name) end
-
--- A tool as an agent holds it: the name of a registered one, or a table that describes one.
-local function resolve(tool)
-  if type(tool) == "string" then
-    local found = tools.get(tool)
-    if not found then raise.raise("there is no tool '" .. tool .. "'; tools.list() gives those that there are") end
-    return found
-  end
-  if type(tool) == "table" and getmetatable(tool) == meta then return tool:as_tool() end
-  raise.check(1, "agent:add_tool", "table", tool)
-  return tools.describe(tool)
-end
+local registered = {} -- name → agent, function, or table with a function `execute`
 
 --- What an agent is made of.
 ---@class agent.Config: llm.Options
@@ -39,196 +18,314 @@ end
 ---@field description? string what it is good for, where it is a tool of another agent
 ---@field system_prompt? string the same as `system`
 ---@field tools? (ToolName|table|Agent)[] names of registered tools, tables that describe tools, or other agents
+---@field handoffs? Agent[] agents that it may pass the conversation on to
 ---@field max_iterations? integer how often it may ask the model for one answer
+---@field limits? agent.Limits what one run may use up
 ---@field output_schema? table JSON Schema that the answer must follow; the answer is then a value
+---@field state? table yours to use, as `agent.state`
 
---- Makes an agent: `create(config)` or `create(name, config)`.
+--- What one run of an agent may use up; then it ends with an error.
+---@class agent.Limits
+---@field iterations? integer questions to the model
+---@field tokens? integer read and written
+---@field cost? number US dollars
+---@field seconds? number time
+---@field result_chars? integer of one tool's answer; the rest is left out
+
+--- What an agent is asked.
+---@class agent.Input
+---@field prompt? string what to ask
+---@field text? string the same as `prompt`
+---@field messages? llm.Message[] turns to answer, in place of a prompt
+
+--- Who hears a run; a function that returns a value other than nil ends it.
+---@class agent.Hearing
+---@field on_text? fun(text: string): any each piece of the answer
+---@field on_tool_call? fun(call: llm.ToolCall): any a tool that starts
+---@field on_tool_result? fun(result: table): any `{ name, arguments, result, error, seconds }` of a tool that has ended
+---@field on_answer? fun(answer: table): any what the model said, to the end or to its next tools
+---@field on_complete? fun(answer: any) the answer
+---@field on_error? fun(err: Error) what failed
+
+--- Makes an agent: `create(config)` or `create(name, config)`. One with a name is found by it later.
 --- ```lua
 --- local helper = agent.create("helper", { system = "You are brief.", tools = { "calculator" } })
---- print(helper.name) --> helper
+--- print(helper.name, agent.get("helper") == helper) --> helper	true
 --- ```
 ---@param name string|agent.Config
 ---@param config? agent.Config
 ---@return Agent agent
 function M.create(name, config)
   if type(name) == "table" then config, name = name, name.name end
+  raise.check(1, "agent.create", "string", name, true)
   raise.check(2, "agent.create", "table", config, true)
-  config = config or {}
-  local made = setmetatable({ name = name or "agent", config = config, messages = {}, tools = {} }, meta)
-  for _, tool in ipairs(config.tools or {}) do made:add_tool(tool) end
+  local made = agents.new(name or "agent", config or {})
+  if name then registered[name] = made end
   return made
 end
 
-local function ask(self, messages)
-  local config, offered = self.config, {}
-  local question = { messages = messages, schema = config.output_schema }
-  question.system = config.system or config.system_prompt
-  for _, key in ipairs({ "model", "provider", "temperature", "max_tokens", "top_p", "seed", "stop", "timeout" }) do
-    question[key] = config[key]
-  end
-  for index, tool in ipairs(self.tools) do
-    local execute = tool.execute
-    offered[index] = {
-      name = tool.name,
-      description = tool.description,
-      parameters = tool.parameters,
-      -- a function of this run's own, which the kernel lets go at its end
-      execute = function(arguments)
-        local value, err = execute(arguments)
-        return value, err ~= nil and tostring(err) or nil
-      end,
-    }
-  end
-  return run_loop(question, offered, { iterations = config.max_iterations })
-end
+--- The same as `agent.create`.
+M.createAgent = M.create
 
---- Runs the agent until it has an answer, and remembers the turn. A string is answered with a string (or the value,
---- with an `output_schema`), a table `{ prompt }` with `{ text, value, tool_calls, usage, iterations }`.
---- ```lua
---- local helper = agent.create({ system = "You are brief." })
---- local answer = helper:run("Say hello.")
---- ```
----@param prompt string|{ prompt: string }
----@param context? any added to the prompt
----@return any answer
-function methods:run(prompt, context)
-  local text = type(prompt) == "table" and (prompt.prompt or prompt.text or prompt.input) or prompt
-  raise.check(1, "agent:run", "string", text)
-  if type(context) == "string" then text = context .. "\n\n" .. text end
-  local messages = { unpack(self.messages) }
-  insert(messages, { role = "user", content = text })
-  local result, err = ask(self, messages)
-  if result == nil then return nil, err end
-  insert(messages, { role = "assistant", content = result.text })
-  self.messages = messages
-  if type(prompt) == "table" then return result end
-  if result.value ~= nil then return result.value end
-  return result.text
-end
+--- The same as `agent.create`.
+M.createLLMAgent = M.create
 
---- Answers a list of messages, or a string, and remembers nothing of it when given messages.
---- ```lua
---- local helper = agent.create({})
---- local answer = helper:chat({ { role = "user", content = "Say hello." } })
---- ```
----@param messages string|llm.Message[]
----@return any answer
-function methods:chat(messages)
-  if type(messages) == "string" then return self:run(messages) end
-  raise.check(1, "agent:chat", "table", messages)
-  local result, err = ask(self, messages)
-  if result == nil then return nil, err end
-  return result
-end
-
---- Forgets what was said.
---- ```lua
---- agent.create({}):reset()
---- ```
-function methods:reset()
-  self.messages = {}
-end
-
---- Lists the names of the agent's tools.
---- ```lua
---- print(agent.create({ tools = { "calculator" } }):get_tools()[1]) --> calculator
---- ```
----@return table names
-function methods:get_tools()
-  local names = {}
-  for index, tool in ipairs(self.tools) do names[index] = tool.name end
-  return names
-end
-
---- Gives the agent another tool.
---- ```lua
---- agent.create({}):add_tool("calculator")
---- ```
----@param tool ToolName|table|Agent
-function methods:add_tool(tool)
-  local added = resolve(tool)
-  self:remove_tool(added.name)
-  insert(self.tools, added)
-end
-
---- Takes a tool from the agent; returns whether it had it.
---- ```lua
---- print(agent.create({}):remove_tool("calculator")) --> false
---- ```
----@param name ToolName
----@return boolean removed
-function methods:remove_tool(name)
-  for index, tool in ipairs(self.tools) do
-    if tool.name == name then
-      remove(self.tools, index)
-      return true
-    end
-  end
-  return false
-end
-
---- Makes a tool of the agent, for `tools.register` or for another agent.
---- ```lua
---- print(agent.create("helper", {}):as_tool().name) --> helper
---- ```
----@return table tool
-function methods:as_tool()
-  return {
-    name = self.name,
-    description = self.config.description or ("Asks the agent " .. self.name),
-    parameters = { type = "object", properties = { prompt = { type = "string" } }, required = { "prompt" } },
-    execute = function(arguments)
-      local result, err = ask(self, { { role = "user", content = arguments.prompt } })
-      if result == nil then return nil, err end
-      return result.text
-    end,
-  }
-end
-
---- Registers an agent by name: an agent, its configuration, or a function that answers.
---- ```lua
---- agents.register("echo", function(input) return input end)
---- print(agents.execute("echo", "hi")) --> hi
---- ```
----@param name string
----@param what function|agent.Config|Agent
-function M.register(name, what)
-  raise.check(1, "agent.register", "string", name)
-  if type(what) ~= "function" then raise.check(2, "agent.register", "table", what) end
-  if type(what) == "table" and getmetatable(what) ~= meta then what = M.create(name, what) end
-  registered[name] = what
-end
-
---- Runs a registered agent.
+--- Registers an agent by name: an agent, its configuration, a function that answers, or a table with a function
+--- `execute(self, input, options)`. Returns true.
 --- ```lua
 --- agents.register("echo", function(input) return input end)
 --- print(agents.execute("echo", "hi")) --> hi
 --- ```
 ---@param name AgentName
----@param input any
----@return any answer
-function M.execute(name, input)
-  raise.check(1, "agent.execute", "string", name)
-  local found = registered[name]
-  if found == nil then
-    local message = "there is no agent '" .. name .. "'"
-    return nil, errorobject.new({ code = "not_found", message = message, suggestion = "register it first" })
+---@param what function|table
+---@return boolean ok
+function M.register(name, what)
+  raise.check(1, "agent.register", "string", name)
+  if type(what) ~= "function" then raise.check(2, "agent.register", "table", what) end
+  if type(what) == "table" and not agents.is(what) and type(what.execute) ~= "function" then
+    what = agents.new(name, what)
   end
-  if type(found) == "function" then return found(input) end
-  return found:run(input)
+  registered[name] = what
+  return true
 end
 
---- Lists the names of the registered agents, in order.
+local function not_found(name)
+  local message = "there is no agent '" .. name .. "'"
+  return nil, errorobject.new({ code = "not_found", message = message, suggestion = "register or create it first" })
+end
+
+-- An agent by itself or by its name, which may also be a function or a table with a function `execute`.
+local function need(which, caller)
+  if agents.is(which) then return which end
+  raise.check(1, caller, "string", which)
+  local found = registered[which]
+  if found == nil then return not_found(which) end
+  return found
+end
+
+-- An agent that was made with `agent.create`.
+local function need_made(which, caller)
+  local found, missing = need(which, caller)
+  if found == nil or agents.is(found) then return found, missing end
+  raise.raise("'" .. caller .. "': '" .. which .. "' is a function, not made with agent.create")
+end
+
+--- Runs an agent by its name.
+--- ```lua
+--- agents.register("echo", function(input) return input end)
+--- print(agents.execute("echo", "hi")) --> hi
+--- ```
+---@param name AgentName|Agent
+---@param input any
+---@param options? table
+---@return any answer
+function M.execute(name, input, options)
+  local found, missing = need(name, "agent.execute")
+  if not found then return nil, missing end
+  if type(found) == "function" then return found(input, options) end
+  if not agents.is(found) then return found.execute(found, input, options) end
+  return found:run(input, options)
+end
+
+--- The same as `agent.execute`.
+M.run = M.execute
+
+--- Runs an agent by its name beside everything else; a promise of the answer.
+--- ```lua
+--- agent.create("helper", {})
+--- print(agent.run_async("helper", "Say hello."):await() ~= nil) --> true
+--- ```
+---@param name AgentName|Agent
+---@param input any
+---@param options? table
+---@return Promise promise
+function M.run_async(name, input, options)
+  return teams.spawn(M.execute, name, input, options)
+end
+
+--- Runs an agent by its name and tells each piece of its answer, as an agent's own `stream` does.
+--- ```lua
+--- agent.create("helper", {})
+--- local answer = agents.stream("helper", "Say hello.", function(text) io.write(text) end)
+--- ```
+---@param name AgentName|Agent
+---@param input any
+---@param hear function|agent.Hearing
+---@param options? table
+---@return any answer
+function M.stream(name, input, hear, options)
+  local found, missing = need(name, "agent.stream")
+  if not found then return nil, missing end
+  if agents.is(found) then return found:stream(input, hear, options) end
+  local fn = type(hear) == "function" and hear or hear.on_text or hear.on_content
+  if type(found) == "table" and type(found.stream) == "function" then return found.stream(found, input, fn, options) end
+  local answer, err = M.execute(name, input, options)
+  if answer ~= nil and fn then fn(answer) end
+  return answer, err
+end
+
+local entry = { __tostring = function(self) return self.name end }
+entry.__concat = function(a, b) return tostring(a) .. tostring(b) end
+
+--- Lists the agents that have a name, in order: `{ name, description, type }`, which reads as the name.
 --- ```lua
 --- agents.register("echo", print)
---- print(agents.list()[1]) --> echo
+--- print(agents.list()[1].name) --> echo
 --- ```
----@return table names
+---@return table[] agents
 function M.list()
-  local names = {}
-  for name in next, registered do names[#names + 1] = name end
-  sort(names)
-  return names
+  local listed = {}
+  for name, found in next, registered do
+    local config = type(found) == "table" and (found.config or found) or {}
+    listed[#listed + 1] = setmetatable({
+      name = name,
+      description = config.description or "",
+      type = agents.is(found) and "llm" or "function",
+    }, entry)
+  end
+  sort(listed, function(a, b) return a.name < b.name end)
+  return listed
 end
+
+--- The same as `agent.list`.
+M.listAgents = M.list
+
+--- Finds an agent by its name; nil if there is none.
+--- ```lua
+--- print(agent.get("nobody")) --> nil
+--- ```
+---@param name AgentName
+---@return any agent
+function M.get(name)
+  raise.check(1, "agent.get", "string", name)
+  return registered[name]
+end
+
+--- The same as `agent.get`.
+M.getAgent = M.get
+
+--- Forgets an agent by its name; returns whether there was one.
+--- ```lua
+--- print(agent.remove("nobody")) --> false
+--- ```
+---@param name AgentName|Agent
+---@return boolean removed
+function M.remove(name)
+  if agents.is(name) then name = name.name end
+  raise.check(1, "agent.remove", "string", name)
+  local was = registered[name] ~= nil
+  registered[name] = nil
+  return was
+end
+
+--- The same as `agent.remove`.
+M.removeAgent = M.remove
+
+--- Whether a value is an agent.
+--- ```lua
+--- print(agent.is_agent(agent.create({}))) --> true
+--- ```
+---@param value any
+---@return boolean is
+function M.is_agent(value)
+  return agents.is(value)
+end
+
+-- ── what agents can do themselves, by name ─────────────────────────────────────────────────────────
+
+--- Changes what an agent is made of, as its own `configure` does.
+--- ```lua
+--- agent.create("helper", {})
+--- print(agent.configure("helper", { temperature = 0 }).config.temperature) --> 0
+--- ```
+---@param name AgentName|Agent
+---@param settings agent.Config
+---@return Agent agent
+function M.configure(name, settings)
+  local found, missing = need_made(name, "agent.configure")
+  if not found then return nil, missing end
+  return found:configure(settings)
+end
+
+--- Makes another agent like one, as its own `clone` does.
+--- ```lua
+--- agent.create("helper", {})
+--- print(agent.clone("helper", "twin").name) --> twin
+--- ```
+---@param name AgentName|Agent
+---@param new_name string
+---@param settings? agent.Config
+---@return Agent agent
+function M.clone(name, new_name, settings)
+  local found, missing = need_made(name, "agent.clone")
+  if not found then return nil, missing end
+  registered[new_name] = found:clone(new_name, settings)
+  return registered[new_name]
+end
+
+--- Gives an agent several tools; returns `{ total_tools, successful_registrations, success, errors }`.
+--- ```lua
+--- agent.create("helper", {})
+--- print(agent.add_tools("helper", { "calculator" }).success) --> true
+--- ```
+---@param name AgentName|Agent
+---@param list (ToolName|tools.Description|Agent)[]
+---@return table outcome
+function M.add_tools(name, list)
+  local found, missing = need_made(name, "agent.add_tools")
+  if not found then return nil, missing end
+  raise.check(2, "agent.add_tools", "table", list)
+  local added, errors = 0, {}
+  for _, tool in ipairs(list) do
+    local ok, err = pcall(found.add_tool, found, tool)
+    if ok then added = added + 1 else errors[#errors + 1] = tostring(err) end
+  end
+  return { total_tools = #list, successful_registrations = added, success = added == #list, errors = errors }
+end
+
+--- Lists the names of an agent's tools.
+--- ```lua
+--- agent.create("helper", { tools = { "calculator" } })
+--- print(agent.get_tools("helper")[1]) --> calculator
+--- ```
+---@param name AgentName|Agent
+---@return string[] names
+function M.get_tools(name)
+  local found, missing = need_made(name, "agent.get_tools")
+  if not found then return nil, missing end
+  return found:get_tools()
+end
+
+--- Returns how an agent is doing: `{ exists, state, runs, errors }`.
+--- ```lua
+--- print(agent.get_status("nobody").exists) --> false
+--- ```
+---@param name AgentName|Agent
+---@return table status
+function M.get_status(name)
+  local found = agents.is(name) and name or registered[name]
+  local status = agents.is(found) and found:get_status() or {}
+  status.exists = found ~= nil
+  return status
+end
+
+--- Makes a tool of a function, for an agent's `tools`.
+--- ```lua
+--- local double = agent.create_tool("double", function(args) return 2 * args.n end)
+--- print(double.name) --> double
+--- ```
+---@param name string
+---@param fn function
+---@param schema? table `{ description, parameters }`
+---@return tools.Description tool
+function M.create_tool(name, fn, schema)
+  raise.check(1, "agent.create_tool", "string", name)
+  raise.check(2, "agent.create_tool", "function", fn)
+  schema = raise.check(3, "agent.create_tool", "table", schema, true) or {}
+  local parameters = schema.parameters or (schema.type or schema.properties) and schema or nil
+  return tools.describe({ name = name, description = schema.description, parameters = parameters, execute = fn })
+end
+
+for name, fn in next, teams.bound(need, M.execute) do M[name] = fn end
 
 return M

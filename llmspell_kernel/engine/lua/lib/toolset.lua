@@ -1,10 +1,12 @@
 -- Tools as models are offered them: names, tables or agents in, descriptions with a function each out.
 
+local errorobject = require("errorobject")
 local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
 local tools = require("lib.tools")
 
-local getmetatable, ipairs, rawget, tostring, type = getmetatable, ipairs, rawget, tostring, type
+local error, getmetatable, ipairs, pcall, rawget, tostring, type =
+  error, getmetatable, ipairs, pcall, rawget, tostring, type
 
 local M = {}
 
@@ -47,6 +49,18 @@ function M.description(tool)
   }
 end
 
+-- What only a person can put right: a model must not be able to talk around it.
+local FOR_THE_PERSON = { missing_grant = true, limit_exceeded = true, cancelled = true, budget_exceeded = true }
+
+-- What the model is told of a tool's call.
+local function told(ok, value, err)
+  if not ok then
+    if errorobject.is(value) and FOR_THE_PERSON[value.code] then error(value, 0) end
+    return nil, errorobject.text(value)
+  end
+  return value, err ~= nil and tostring(err) or nil
+end
+
 --- A list of tools with a function of this run's own each, which the kernel lets go at the end of the run.
 function M.offer(list)
   local offered = {}
@@ -58,10 +72,7 @@ function M.offer(list)
       parameters = tool.parameters,
       parallel = tool.parallel,
       timeout = tool.timeout,
-      execute = function(arguments)
-        local value, err = execute(arguments)
-        return value, err ~= nil and tostring(err) or nil
-      end,
+      execute = function(arguments) return told(pcall(execute, arguments)) end,
     }
   end
   return offered
