@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmspell_kernel import __version__
-from llmspell_kernel.commands import config, doctor, kernelspec, models, trust, version
+from llmspell_kernel.commands import config, docs, doctor, kernelspec, models, trust, version
 from llmspell_kernel.errors import SpellError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ COMMANDS: tuple[Command, ...] = (
     trust.TRUST,
     trust.UNTRUST,
     config.CONFIG,
+    docs.DOCS,
     version.VERSION,
 )
 """Every subcommand, in the order of the help. Their modules import nothing heavy until they run."""

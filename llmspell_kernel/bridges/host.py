@@ -1,4 +1,4 @@
-"""What the engine's own Lua asks of the notebook: input, displays, clearing."""
+"""What the engine's own Lua asks of the notebook: input, displays, clearing, help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmspell_kernel.bridges.registry import Host, current_call
 
 
 class HostBridge(Bridge):
-    """Internal: `io.read`, `input`, `display` and `clear_output` end here."""
+    """Internal: `io.read`, `input`, `display`, `clear_output` and `help` end here."""
 
     module: ClassVar[str] = "host"
     internal: ClassVar[bool] = True
@@ -29,6 +29,12 @@ class HostBridge(Bridge):
 
         data = render_result([snapshot_of(shown)]) if kind == "snapshot" else mime_bundle_of(shown)
         current_call.get().surface.display(data, {}, display_id, update)
+
+    @export()
+    async def help(self, name: str, described: dict[str, Any] | None = None) -> None:
+        """Show what is known of a name, or of a value that was described by introspect.lua."""
+        bundle = await self._host.explain(name, described)
+        current_call.get().surface.display(bundle, {}, None, False)
 
     @export()
     async def clear(self, wait: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, cast
 
 from llmspell_kernel.bridges.arguments import lua_type
@@ -12,11 +11,11 @@ from llmspell_kernel.bridges.llm_types import OPTIONS, QUESTION
 from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.language.spelling import nearest
 from llmspell_kernel.llm.protocol import Message, Request, ToolSpec
 from llmspell_kernel.llm.schema import Schema
 
 _KNOWN = frozenset(known.name for known in (*OPTIONS.parameters, *QUESTION.parameters))
-_warned: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -141,11 +140,7 @@ def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:
 
 def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:
     for key in given:
-        if key in _KNOWN or (function, str(key)) in _warned:
-            continue
-        _warned.add((function, str(key)))
-        near = get_close_matches(str(key), _KNOWN, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        current_call.get().surface.stream(
-            "stderr", f"warning: '{function}' does not know the option '{key}'{hint}\n"
-        )
+        if key not in _KNOWN:
+            near = nearest(str(key), _KNOWN)
+            hint = f": did you mean '{near}'?" if near else ""
+            current_call.get().warn(f"'{function}' has no option '{key}'{hint}")

@@ -95,11 +95,15 @@ def _with_options(option: Option, types: dict[str, Documented], depth: int = 0) 
         return option
     options = {one.name: one for name in names for one in types[name].parameters}
     return msgspec.structs.replace(
-        option, options=tuple(_with_options(one, types, depth + 1) for one in options.values())
+        option,
+        doc=option.doc or types[names[0]].doc,
+        options=tuple(_with_options(one, types, depth + 1) for one in options.values()),
     )
 
 
 def _tables(option: Option, types: dict[str, Documented]) -> list[str]:
-    """The described tables among the types that `option` takes."""
-    names = (part.strip().rstrip("?").removesuffix("[]") for part in option.type.split("|"))
-    return [name for name in names if name in types and types[name].parameters]
+    """The described tables among the types that `option` takes; those of its items if it takes lists alone."""
+    parts = [part.strip("()? ") for part in option.type.split("|")]
+    tables = [name for name in parts if name in types and types[name].parameters]
+    items = (name.removesuffix("[]").rstrip(")") for name in parts if name.endswith("[]"))
+    return tables or [name for name in items if name in types and types[name].parameters]

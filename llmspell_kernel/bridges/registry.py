@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -98,6 +98,10 @@ class Host(Protocol):
         """
         ...
 
+    async def explain(self, name: str, described: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What is known of a name as a MIME bundle, or of a value that introspect.lua described."""
+        ...
+
     async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
         """Call a Lua function that Lua passed out; returns its results, raises `SpellError` if it raised.
 
@@ -112,6 +116,14 @@ class CallContext:
 
     cell: int
     surface: Surface
+    warned: set[str] = field(default_factory=set[str])
+    """What the session has warned of already."""
+
+    def warn(self, message: str) -> None:
+        """Show a warning in the cell, once in a session."""
+        if message not in self.warned:
+            self.warned.add(message)
+            self.surface.stream("stderr", f"warning: {message}\n")
 
 
 current_call: ContextVar[CallContext] = ContextVar("current_call")

@@ -133,6 +133,10 @@ class Reference:
         """The records of what belongs to `owner`, by short name; an empty owner has the globals."""
         return self._members.get(owner) or self._members.get(self._aliases.get(owner, owner), {})
 
+    def entries(self) -> list[Documented]:
+        """Every record."""
+        return list(self._entries.values())
+
     def owners(self) -> set[str]:
         """Everything that has members."""
         return set(self._members) | set(self._aliases)

@@ -55,13 +55,21 @@ def _tables(found: Inspection) -> list[_Table]:
     return [table for table in tables if table.rows]
 
 
-def _options(options: Iterable[Option], depth: int = 0) -> list[tuple[str, str, str]]:
+def _options(
+    options: Iterable[Option], depth: int = 0, above: frozenset[str] = frozenset()
+) -> list[tuple[str, str, str]]:
+    """A row for each option, and below it the keys that it takes, unless the parameter before takes them too."""
     rows: list[tuple[str, str, str]] = []
     for option in options:
         name = "  " * depth + option.name + ("?" if option.optional and option.name != "..." else "")
-        rows.append((name, option.type, option.doc + (f" ({option.default})" if option.default else "")))
-        if depth < 2:
+        keys = frozenset(one.name for one in option.options)
+        doc = option.doc + (f" ({option.default})" if option.default else "")
+        if keys and keys <= above:
+            doc += f"{' ' if doc else ''}(its keys are among those above)"
+        rows.append((name, option.type, doc))
+        if depth < 2 and not keys <= above:
             rows += _options(option.options, depth + 1)
+            above = keys if depth == 0 else above
     return rows
 
 

@@ -11,18 +11,19 @@ import msgspec
 from llmspell_kernel.language.annotations import comment_above
 from llmspell_kernel.language.cells import take_apart
 from llmspell_kernel.language.context import look
-from llmspell_kernel.language.definitions import Definition, summarize
+from llmspell_kernel.language.definitions import summarize
 from llmspell_kernel.language.documentation import Documented, Option, shown_parameters
 from llmspell_kernel.language.expected import enclosing_key
 from llmspell_kernel.language.inference import Inference, Target, split_types
 from llmspell_kernel.language.live import NoState, Row
 from llmspell_kernel.language.members import members
 from llmspell_kernel.language.options import options_at
-from llmspell_kernel.language.syntax import Call, Field, Function, Index, Name, String
+from llmspell_kernel.language.syntax import Call, Function, Index, Name, String
 from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
     from llmspell_kernel.language.context import Cursor
+    from llmspell_kernel.language.definitions import Definition
     from llmspell_kernel.language.documentation import Reference
     from llmspell_kernel.language.live import Description, LiveState
     from llmspell_kernel.language.notebook import Notebook
@@ -76,6 +77,13 @@ async def inspect(
     if call is None or call.base is None:
         return None
     return await _Inspector(inference, notebook, live, detail).inspect(call.base)
+
+
+def of_entry(entry: Documented) -> Inspection:
+    """What the reference alone says."""
+    found = Inspection(entry.name)
+    _from_entry(found, entry)
+    return found
 
 
 _LUA_TYPES = frozenset(("number", "string", "boolean"))
@@ -185,25 +193,10 @@ class _Inspector:
             if not description.chunk:
                 return target.definitions[-1] if target.definitions else None
             exact = [one for one in target.definitions if one.label == description.chunk]
-            return self._function_at(description.chunk, description.line) or (exact[-1] if exact else None)
+            return self.notebook.function_at(description.chunk, description.line) or (
+                exact[-1] if exact else None
+            )
         return target.definitions[-1] if target.definitions else None
-
-    def _function_at(self, label: str, line: int) -> Definition | None:
-        """The definition whose function starts at `line` of a cell that ran."""
-        summary = self.notebook.summary(label)
-        if summary is None:
-            return None
-        chunk = summary.chunk
-        for definition in summary.everything():
-            if isinstance(definition.value, Function) and chunk.line(definition.value.start) == line:
-                return definition
-        for node in walk(chunk.block):
-            if not isinstance(node, Field | Function):
-                continue
-            function = node.value if isinstance(node, Field) else node
-            if isinstance(function, Function) and chunk.line(function.start) == line:
-                return Definition("", function, 0, node, node.start, None, chunk, label)
-        return None
 
     def _entry(
         self, target: Target, description: Description | None, definition: Definition | None

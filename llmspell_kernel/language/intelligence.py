@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.language import completion, diagnostics, explanation, inspection, stdlib
+from llmspell_kernel.language import completion, diagnostics, explanation, inspection, manual, stdlib
 from llmspell_kernel.language.documentation import Documented, Reference
-from llmspell_kernel.language.live import Hurried
+from llmspell_kernel.language.live import Description, Given, Hurried, decode
 from llmspell_kernel.language.notebook import Notebook
+from llmspell_kernel.language.stdlib import TYPE_ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +60,27 @@ class Intelligence:
             code, offset, detail, Hurried(live, PATIENCE), self.notebook, self.reference
         )
         return None if found is None else explanation.bundle(found)
+
+    async def explain(self, name: str, described: Any, live: LiveState) -> dict[str, Any] | None:
+        """A MIME bundle about a name, or about the value that introspect.lua described; None if nothing is known.
+
+        Without either it is a list of everything there is.
+        """
+        description = decode(described, Description)
+        if description is None:
+            if not name:
+                return manual.overview(self.reference)
+            return await self.inspect(name, len(name), 0, live)
+        name = name or self._name_of(description)
+        return await self.inspect(name, len(name), 0, Given(description))
+
+    def _name_of(self, description: Description) -> str:
+        """What a value is called that has no name of its own: by where it was defined, or by its type."""
+        definition = self.notebook.function_at(description.chunk, description.line)
+        type_name = TYPE_ALIASES.get(description.type_name or "", description.type_name or "")
+        if definition is not None and definition.name:
+            return definition.name
+        return type_name if self.reference.get(type_name) is not None else "value"
 
     def check(self, code: str, names: Names | None = None) -> list[Diagnostic]:
         """Warnings for what is almost surely a mistake; `names` are those of the live state."""

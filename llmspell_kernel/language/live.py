@@ -145,6 +145,17 @@ class NoState:
         """Nothing."""
 
 
+class Given(NoState):
+    """A state that knows one value, whatever it is called."""
+
+    def __init__(self, description: Description) -> None:
+        self._description = description
+
+    async def describe(self, path: Path) -> Description | None:
+        """The value."""
+        return self._description if path else None
+
+
 class Hurried:
     """The live state for one request: what it does not answer in time is left unanswered."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from llmspell_kernel.language.cells import take_apart
 from llmspell_kernel.language.definitions import Definition, Summary, summarize
 from llmspell_kernel.language.parser import parse
+from llmspell_kernel.language.syntax import Field, Function
+from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +70,23 @@ class Notebook:
     def fields_of_local(self, local: Local, base: str) -> Mapping[str, Definition]:
         """The fields that a cell assigns to a local of one of its functions."""
         return self._local_fields.get(local, {}).get(base, {})
+
+    def function_at(self, label: str, line: int) -> Definition | None:
+        """The definition whose function starts at `line` of a cell that ran."""
+        summary = self.summary(label)
+        if summary is None:
+            return None
+        chunk = summary.chunk
+        for definition in summary.everything():
+            if isinstance(definition.value, Function) and chunk.line(definition.value.start) == line:
+                return definition
+        for node in walk(chunk.block):
+            if not isinstance(node, Field | Function):
+                continue
+            function = node.value if isinstance(node, Field) else node
+            if isinstance(function, Function) and chunk.line(function.start) == line:
+                return Definition("", function, 0, node, node.start, None, chunk, label)
+        return None
 
     def summary(self, label: str) -> Summary | None:
         """What a cell that ran defines."""

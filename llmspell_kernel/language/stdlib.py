@@ -21,7 +21,8 @@ LIBRARIES = ("base", "string", "table", "math", "utf8", "coroutine", "os", "io")
 # What Lua says of a value's type (`__name`), and the name that its methods are documented under.
 TYPE_ALIASES = {"FILE*": "file", "display": "Display", "response": "llm.Response"}
 
-_OURS = frozenset(("display", "Display.update", "clear_output", "input", "require"))
+OURS = frozenset(("display", "Display.update", "clear_output", "input", "help"))
+"""What notebooks have and Lua does not."""
 _SECTIONS = {
     "string": "6.4",
     "table": "6.6",
@@ -62,6 +63,6 @@ def _finished(entry: Documented, is_module: bool) -> Documented:
 
 
 def _link(name: str) -> str:
-    if name.replace(":", ".") in _OURS:
+    if name.replace(":", ".") in OURS or name == "require":
         return ""
     return f"{MANUAL}{_SECTIONS[name]}" if name in _SECTIONS else f"{MANUAL}pdf-{name}"

@@ -32,16 +32,18 @@ class BridgeCalls:
         references: References,
         surface_of: Callable[[int], Surface],
         send: Callable[[wire.Frame], None],
+        warned: set[str],
     ):
         self._registry = registry
         self._references = references
         self._surface_of = surface_of
         self._send = send
+        self._warned = warned
         self._running: dict[int, UnderWay] = {}
 
     def serve(self, frame: wire.Call) -> None:
         """Start the call that `frame` asks for."""
-        context = CallContext(frame.cell, self._surface_of(frame.cell))
+        context = CallContext(frame.cell, self._surface_of(frame.cell), self._warned)
         if not frame.call:
             self._post(frame, context)
             return

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +14,10 @@ from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
 from llmspell_kernel.language.live import KnownId
 from llmspell_kernel.session import problems
+from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
 from llmspell_kernel.session.launching import engine_options
-from llmspell_kernel.session.live import EngineLive
 from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
@@ -35,16 +33,12 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.candidates import Completions
     from llmspell_kernel.language.completeness import Completeness
     from llmspell_kernel.language.diagnostics import Diagnostic
-    from llmspell_kernel.language.intelligence import Intelligence
     from llmspell_kernel.language.live import IdKind, Variables
     from llmspell_kernel.llm.models import Models
     from llmspell_kernel.session.checkpoints import Point, Undone
 
 T = TypeVar("T")
-_log = logging.getLogger("llmspell")
 _OUTPUTS_KEPT = 256
-_CHECKED_CHARACTERS = 100_000
-"""Longer cells were written by no person, and checking them would keep the next one waiting."""
 _SPILL_LIMIT = 1 << 30
 
 
@@ -57,7 +51,10 @@ class Session:
         self._registry = Registry(self, installed_bridges())
         self._references = References(self._forget)
         self._client.decoder = self._references.decoder
-        self._calls = BridgeCalls(self._registry, self._references, self._surface_of, self._send)
+        self._warned: set[str] = set()
+        self._calls = BridgeCalls(
+            self._registry, self._references, self._surface_of, self._send, self._warned
+        )
         self.checkpoints = Checkpoints(self._client, settings, self._note, self._references.uncheckpointed)
         self.permissions = Permissions(settings.grants, asks=settings.asks, running=lambda: self._running)
         self._models: Models | None = None
@@ -72,10 +69,10 @@ class Session:
         self._going_back = False
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
-        self._warned: set[str] = set()
         self._token = secrets.token_hex(4)
-        self._live = EngineLive(self.query, lambda: self.running, self._ids)
-        self._opened_intelligence: Intelligence | None = None
+        self._help = Assistance(
+            self._registry, self.sources, self._warned, self.query, lambda: self.running, self._ids
+        )
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,9 +123,8 @@ class Session:
     async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
         """Run one cell; its text goes to `surface` while it runs."""
         outcome = await self._run(code, surface, name, "cell")
-        checked = self.settings.cells.diagnostics and len(code) <= _CHECKED_CHARACTERS
-        if checked and isinstance(outcome, Succeeded):
-            self._warn(code, surface)  # a cell that failed tells its mistake itself
+        if self.settings.cells.diagnostics and isinstance(outcome, Succeeded):
+            self._help.warn(code, surface)  # a cell that failed tells its mistake itself
         return outcome
 
     async def evaluate(self, expression: str, surface: Surface) -> Outcome:
@@ -140,7 +136,7 @@ class Session:
             self._tell_revived(await self._revive(), surface)
         self._last_cell += 1
         cell = self._running = self._last_cell
-        self._live.forget()
+        self._help.live.forget()
         self._stop = None
         if self._models is not None and self._models.recorder is not None:
             self._models.recorder.begin_cell()
@@ -162,7 +158,7 @@ class Session:
                 self._killer.cancel()
                 self._killer = None
             output.finish()
-        self._live.settle()
+        self._help.live.settle()
         self.checkpoints.end_cell(loop.time() - began)
         loop.call_later(self.checkpoints.idle_delay, self._checkpoint)
         return self._outcome(done)
@@ -237,7 +233,7 @@ class Session:
     async def _wake(self, point: Point) -> Undone | None:
         """Make the session what it was at `point`, or at the one before if that is dead; None if all are."""
         self._going_back = True
-        self._live.forget()
+        self._help.live.forget()
         try:
             while True:
                 undone = self.checkpoints.leave_for(point)
@@ -255,7 +251,7 @@ class Session:
             return undone
         finally:
             self._going_back = False
-            self._live.settle()
+            self._help.live.settle()
 
     def _note(self, number: int) -> Noted:
         return Noted(self._calls.checkpointed(number), dict(self.sources), frozenset(self._warned))
@@ -288,30 +284,25 @@ class Session:
 
     # ── help ─────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _intelligence(self) -> Intelligence:
-        """Completion, inspection and diagnostics; loaded when they are first asked for."""
-        if self._opened_intelligence is None:
-            from llmspell_kernel.language.intelligence import Intelligence
-
-            self._opened_intelligence = Intelligence(self._registry.documentation(), self._registry.aliases())
-        return self._opened_intelligence
-
     def warm(self) -> None:
         """Load what the first cell and the first Tab will need, while the person reads."""
         problems.warm()
-        with contextlib.suppress(Exception):  # whoever needs it will hear of it
-            assert self._intelligence.reference
+        self._help.warm()
 
     async def complete(self, code: str, offset: int, magics: Mapping[str, str]) -> Completions:
         """Complete at `offset` (code points)."""
-        self._intelligence.follow(self.sources)
-        return await self._intelligence.complete(code, offset, self._live, magics)
+        return await self._help.complete(code, offset, magics)
 
     async def inspect(self, code: str, offset: int, detail: int) -> dict[str, Any] | None:
         """Explain what is at `offset` (code points) as a MIME bundle; None if nothing is known."""
-        self._intelligence.follow(self.sources)
-        return await self._intelligence.inspect(code, offset, detail, self._live)
+        return await self._help.inspect(code, offset, detail)
+
+    async def explain(self, name: str, described: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What is known of a name as a MIME bundle, or of a value that introspect.lua described.
+
+        Without either it is a list of everything there is. Raises `NotFound`.
+        """
+        return await self._help.explain(name, described)
 
     def is_complete(self, code: str) -> Completeness:
         """Tell whether `code` can run, needs more lines, or is wrong."""
@@ -321,22 +312,11 @@ class Session:
 
     def diagnose(self, code: str) -> list[Diagnostic]:
         """Warnings for what is almost surely a mistake in `code`."""
-        return self._intelligence.check(code)
-
-    def _warn(self, code: str, surface: Surface) -> None:
-        """Show the warnings about a cell, each once in a session."""
-        try:
-            found = [one for one in self.diagnose(code) if one.message not in self._warned]
-        except Exception:
-            _log.exception("a cell could not be checked")
-            return
-        for one in found:
-            self._warned.add(one.message)
-            surface.stream("stderr", f"warning, {one.shown}\n")
+        return self._help.diagnose(code)
 
     async def variables(self) -> Variables | None:
         """The variables that the cells have made, by name; None while a cell runs."""
-        return await self._live.variables()
+        return await self._help.live.variables()
 
     def _ids(self, kind: IdKind, prefix: str) -> list[KnownId]:
         if kind != "module":

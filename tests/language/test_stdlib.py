@@ -18,7 +18,7 @@ LUA_HAS_AND_CELLS_DO_NOT = {
     *("dofile", "loadfile", "warn", "debug", "package", "string.dump", "io.close", "io.input", "io.output"),
     *("io.popen", "io.tmpfile", "os.execute", "os.remove", "os.rename", "os.setlocale", "os.tmpname"),
 }
-OURS = {"display", "Display:update", "clear_output", "input"}
+OURS = {"display", "Display:update", "clear_output", "input", "help"}
 
 LIST_NAMES = """
 local found = {}

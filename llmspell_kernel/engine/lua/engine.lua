@@ -10,6 +10,7 @@ local failure = require("failure")
 local snapshot = require("snapshot")
 local input = require("input")
 local globals = require("globals")
+local help = require("help")
 
 local M = {}
 
@@ -57,6 +58,7 @@ function M.configure(options)
     find = function(name) return cells:get(name) end,
     names = function() return cells:names() end,
   }
+  help.attach(M.context)
 end
 
 -- Nothing is shown for nil, nor for what a call returns only so that it can be used further.

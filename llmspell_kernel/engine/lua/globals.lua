@@ -3,6 +3,7 @@
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
 local input = require("input")
+local help = require("help")
 
 local handle_meta = { __name = "display", __metatable = false }
 local handle_ids = setmetatable({}, { __mode = "k" })
@@ -58,6 +59,8 @@ function M.build(options)
   function G.input(prompt, password)
     return input.ask(prompt == nil and "" or tostring(prompt), password and true or false)
   end
+
+  G.help = help.ask
 
   return G
 end

@@ -303,12 +303,10 @@ local function metamethods(value)
   return { names = list_or_nil(names) }
 end
 
--- What there is to say of the value at `path`; nil if there is none.
-function M.describe(context, path, limit)
-  local value, scope = resolve(context, path)
-  if value == nil then return nil end
+-- What there is to say of a value that is not nil.
+function M.describe_value(context, value, limit)
   local kind = type(value)
-  local answer = { type = kind, type_name = name_of_type(value), scope = scope, preview = text_of(value, 200) }
+  local answer = { type = kind, type_name = name_of_type(value), preview = text_of(value, 200) }
   answer.metatable = metamethods(value)
   if kind == "function" then
     describe_function(value, answer)
@@ -322,6 +320,15 @@ function M.describe(context, path, limit)
     answer.size, answer.counted = count(value, COUNTED)
     answer.length = rawlen(value)
   end
+  return answer
+end
+
+-- What there is to say of the value at `path`; nil if there is none.
+function M.describe(context, path, limit)
+  local value, scope = resolve(context, path)
+  if value == nil then return nil end
+  local answer = M.describe_value(context, value, limit)
+  answer.scope = scope
   return answer
 end
 

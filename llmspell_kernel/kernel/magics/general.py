@@ -1,4 +1,4 @@
-"""Magics about the session: help, names, settings, limits."""
+"""Magics about the session: names, settings, limits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.kernel.magics.magics import Magics
-
-
-@magic("%help [name]", "explain a magic, or list them")
-async def _help(magics: Magics, call: Call) -> Outcome:
-    entry = TABLE.get(call.argument.lstrip("%"))
-    if call.argument and entry is None:
-        return await magics.question(call.argument, call.surface)
-    entries = [entry] if entry is not None else list(TABLE.values())
-    width = max(len(one.usage) for one in entries)
-    return shown("\n".join(f"{one.usage:<{width}}  {one.doc}" for one in entries))
 
 
 @magic("%lsmagic", "list the names of the magics")

@@ -73,7 +73,7 @@ class Magics:
         name = text.strip("? \t\n")
         bundle = await self.session.inspect(name, len(name), detail)
         if bundle is None:
-            raise SpellError(f"nothing is known of '{name}'", code="not_found")
+            bundle = await self.session.explain(name)  # it says what may have been meant
         return Succeeded(bundle, paged=True)
 
 

@@ -252,3 +252,14 @@ function clear_output(wait) end
 ---@param password? boolean hide what is typed
 ---@return string line
 function input(prompt, password) end
+
+--- Explains a function, a module, a value or a name; without an argument it lists everything that there is.
+---
+--- `json.encode?` in a cell of its own does the same, `json.encode??` shows the source too, and Shift+Tab explains what
+--- is at the cursor.
+--- ```lua
+--- help(string.rep)
+--- help("llm.chat")
+--- ```
+---@param what? any the value itself, or a name as a string
+function help(what) end

@@ -1,0 +1,74 @@
+"""`help` in a cell: of functions of modules and of cells, of values, of names, of everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llmspell_kernel.session.outcome import Failed
+
+if TYPE_CHECKING:
+    from .conftest import Notebook
+
+CELL = """
+--- Puts money in.
+---@param amount number
+local function deposit(amount) return amount end
+account = { deposit = deposit, owner = "ada" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("help(llm.chat)", ["llm.chat(prompt, options?) → string|llm.Response", "Ask a model."]),
+        ("help(agents.create)", ["agent.create(name, config?) → Agent"]),
+        ("help(llm)", ["llm", "Models by name, answers whole or piece by piece."]),
+        ("help(string.rep)", ["string.rep(s, n, sep?) → string"]),
+        ("help(('x').rep)", ["string.rep(s, n, sep?) → string"]),
+        ("help(print)", ["print(...)"]),
+        ("help('llm.chat')", ["Ask a model."]),
+        ("help('string')", ["string"]),
+        (
+            "help(promise.resolve(1))",
+            ["Promise", "A value that is still to come, or the error that came in its place."],
+        ),
+        (CELL + "help(deposit)", ["deposit(amount)", "Puts money in."]),
+        (CELL + "help(account.deposit)", ["deposit(amount)", "Puts money in."]),
+        (CELL + "help(account)", ["account", "Type:    table", "Size:    2 entries"]),
+        ("help(42)", ["value", "Type:  number", "Value: 42"]),
+        ("help('two words')", ["value", 'Value: "two words"']),
+    ],
+)
+async def test_help_explains(notebook: Notebook, code: str, lines: list[str]) -> None:
+    await notebook.value(code)
+    (bundle, _, _) = notebook.last.shown[0]
+    shown = bundle["text/plain"].splitlines()
+    assert [line for line in lines if line not in shown] == [], bundle["text/plain"]
+    assert set(bundle) == {"text/plain", "text/markdown", "text/html"}
+
+
+async def test_help_alone_lists_everything(notebook: Notebook) -> None:
+    await notebook.value("help()")
+    shown = notebook.last.shown[0][0]["text/plain"]
+    assert "  llm " in shown
+    assert "  string " in shown
+    assert "  print " in shown
+
+
+async def test_an_unknown_name_is_an_error_with_the_nearest(notebook: Notebook) -> None:
+    outcome = await notebook.run("help('llm.caht')")
+    assert isinstance(outcome, Failed)
+    assert "nothing is known of 'llm.caht': did you mean 'llm.chat'?" in outcome.problem.evalue
+    outcome = await notebook.run("help(not_there)")
+    assert isinstance(outcome, Failed)
+    assert "the value is nil" in outcome.problem.evalue
+
+
+async def test_help_runs_no_code_of_the_value(notebook: Notebook) -> None:
+    code = """local function evil() error("ran") end
+    local meta = { __index = evil, __pairs = evil, __tostring = evil, __eq = evil, __len = evil }
+    help(setmetatable({ visible = 1 }, meta))"""
+    await notebook.value(code)
+    assert "visible" in notebook.last.shown[0][0]["text/plain"]
