@@ -10,6 +10,15 @@ local source_of, send, receive, shelter, write, stopping, now, bound, finalizer 
 _G.python = nil
 package.loaded.python = nil
 
+-- The engine's own objects are alive for ever. While a cell's are few, a collection for each doubling of memory would
+-- go through all of ours again and again, so it waits for as much garbage as costs nobody anything.
+local GARBAGE = 24 * 1024 -- kilobytes
+
+local function pace_collector()
+  local pause = 100 + 100 * GARBAGE // collectgarbage("count")
+  collectgarbage("incremental", math.tointeger(math.max(200, math.min(1000, pause))))
+end
+
 local loaded = {}
 local internal_require
 
@@ -21,7 +30,11 @@ loaded.host = {
   write = function(stream, cell, text) write(stream, cell, text) end,
   stopping = function() return stopping() end,
   now = function() return now() end,
-  bound = function(cell) bound(cell) end, -- whether a cell's code runs from here on, which the memory limit is for
+  -- whether a cell's code runs from here on, which the memory limit is for
+  bound = function(cell)
+    bound(cell)
+    if cell then pace_collector() end
+  end,
 }
 
 -- The name of the metamethod that finalizes (finalizers.py); "__gc" where cells must be kept from it.
