@@ -1,0 +1,96 @@
+"""Reading an options table: types checked, unknown keys told with the nearest known one."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+from llmspell_kernel.bridges.arguments import check, describe
+from llmspell_kernel.bridges.arguments import lua_type as type_of
+from llmspell_kernel.bridges.registry import current_call
+from llmspell_kernel.engine.values import CallbackRef
+from llmspell_kernel.errors import BadArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Given:
+    """The options that a spell gave to a function.
+
+    Args:
+        function: The function's name in Lua, for messages.
+        options: What it got.
+        known: The options that it takes; another one is a warning in the cell.
+    """
+
+    def __init__(self, function: str, options: Mapping[str, Any] | None, known: tuple[str, ...]) -> None:
+        self._function = function
+        self._options = dict(options or {})
+        for key in self._options:
+            if key not in known:
+                self._warn(str(key), known)
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string."""
+        return cast("str", self._value(key, str, default))
+
+    def text_or_none(self, key: str) -> str | None:
+        """A string, or None if it was left out."""
+        return cast("str | None", self._value(key, str, None))
+
+    def whole(self, key: str, default: int, least: int, most: int) -> int:
+        """An integer within limits."""
+        value = cast("int", self._value(key, int, default))
+        if not least <= value <= most:
+            raise BadArgument(
+                f"bad option '{key}' to '{self._function}' (from {least} to {most}, got {value})"
+            )
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A number."""
+        return cast("float", self._value(key, float, default))
+
+    def flag(self, key: str, default: bool) -> bool:
+        """A boolean."""
+        return cast("bool", self._value(key, bool, default))
+
+    def table(self, key: str) -> dict[str, Any]:
+        """A table of named fields."""
+        return cast("dict[str, Any]", self._value(key, dict, {}))
+
+    def listed(self, key: str) -> list[Any]:
+        """A list."""
+        return cast("list[Any]", self._value(key, list, []))
+
+    def function(self, key: str) -> CallbackRef | None:
+        """A function, or None if it was left out."""
+        return cast("CallbackRef | None", self._value(key, CallbackRef, None))
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        """One of several words; the first is the default."""
+        value = self.text(key, choices[0])
+        if value not in choices:
+            raise BadArgument(
+                f"bad option '{key}' to '{self._function}' (one of {', '.join(choices)} expected, got '{value}')"
+            )
+        return value
+
+    def _value(self, key: str, wanted: Any, default: Any) -> Any:
+        value = self._options.get(key)
+        if value is None:
+            return default
+        fits, converted = check(value, wanted)
+        if not fits:
+            expected = describe(wanted)
+            raise BadArgument(
+                f"bad option '{key}' to '{self._function}' ({expected} expected, got {type_of(value)})"
+            )
+        return converted
+
+    def _warn(self, key: str, known: tuple[str, ...]) -> None:
+        near = get_close_matches(key, known, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        message = f"warning: '{self._function}' does not know the option '{key}'{hint}\n"
+        current_call.get().surface.stream("stderr", message)
