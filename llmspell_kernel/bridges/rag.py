@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.given import Given
 from llmspell_kernel.bridges.rag_documents import Reader
+from llmspell_kernel.bridges.rag_types import TYPES
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.language.documentation import Documented
 from llmspell_kernel.rag.chunking import OVERLAP, SIZE, chunk
 from llmspell_kernel.rag.library import Library
 from llmspell_kernel.rag.store import SqliteStore
@@ -30,6 +32,7 @@ class RagBridge(Bridge):
 
     module: ClassVar[str] = "rag"
     lua_part: ClassVar[str | None] = "lib.rag"
+    types: ClassVar[tuple[Documented, ...]] = TYPES
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -48,20 +51,22 @@ class RagBridge(Bridge):
             self._opened = Library(store, lambda texts, model: self._host.models.embed(texts, model))
         return self._opened
 
-    @export(returns="table", example='rag.ingest{"The sky is blue.", "Grass is green."}')
+    @export(
+        returns="done: rag.Ingested?, err: Error?",
+        example='rag.ingest{"The sky is blue.", "Grass is green."}',
+    )
     async def ingest(
-        self, docs: str | list[Any] | dict[str, Any], options: dict[str, Any] | None = None
+        self,
+        docs: Annotated[str | list[Any] | dict[str, Any], "string|rag.Document|(string|rag.Document)[]"],
+        options: Annotated[dict[str, Any] | None, "rag.IngestOptions"] = None,
     ) -> Any:
         """Put documents into a collection: they are cut into chunks, and each chunk gets a vector.
 
-        ``docs`` is a text, ``{text =, id =, metadata =}``, ``{file =}``, ``{files =}``, ``{folder =, pattern =}`` (in
-        granted folders), ``{table = rows, template = "{name}: {note}"}``, or a list of these; a list of plain tables is
-        a table. A document with an ``id`` (a file has its path) takes the place of the one before, and costs nothing
-        if it has not changed.
+        A document with an id takes the place of the one before, and costs nothing if it has not changed.
 
-        Options: ``collection``, ``scope``, ``metadata`` (of every document), ``chunk_size`` and ``overlap`` in
-        characters, ``template``, ``model`` (of embeddings; by default offline), ``vectors = false`` for keywords alone,
-        ``on_progress(done, of)``. Returns ``{collection, documents, unchanged, chunks, ids}``.
+        Args:
+            docs: a text, a document, or a list of them; a list of plain tables is a table, each of them a row
+            options: where and how
         """
         known = ("collection", "scope", "metadata", "chunk_size", "overlap", "template")
         given = Given("rag.ingest", options, (*known, "model", "vectors", "on_progress"))
@@ -90,13 +95,17 @@ class RagBridge(Bridge):
             self._host.acted(f"put {done.documents} documents into the collection '{done.collection}'")
         return msgspec.to_builtins(done)
 
-    @export(returns="search", example='rag.search("What colour is the sky?", {k = 3})')
-    async def search(self, query: str, options: dict[str, Any] | None = None) -> Any:
+    @export(
+        returns="found: rag.Found?, err: Error?", example='rag.search("What colour is the sky?", {k = 3})'
+    )
+    async def search(
+        self, query: str, options: Annotated[dict[str, Any] | None, "rag.SearchOptions"] = None
+    ) -> Any:
         """Find the chunks that answer a question best, by meaning and by words.
 
-        Options: ``k`` (5), ``collection``, ``scope``, ``filter`` on metadata (``{author = "Ada", year = {gte = 1990},
-        tag = {"a", "b"}}``; also eq, ne, gt, lt, lte, in, contains, exists), ``mode`` (``hybrid``, ``vector`` or
-        ``keyword``), ``min_similarity``. Returns ``{results = {{text, score, similarity, id, metadata}}, query}``.
+        Args:
+            query: what to look for, as a question or as words
+            options: where, how many, which
         """
         known = ("k", "limit", "collection", "scope", "filter", "mode", "model", "min_similarity")
         given = Given("rag.search", options, known)
@@ -115,17 +124,25 @@ class RagBridge(Bridge):
         return {"query": query, "collection": collection, "results": [_plain(hit) for hit in kept]}
 
     @export(returns="chunks: string[]", example='rag.chunk("One. Two. Three.", {size = 50})')
-    async def chunk(self, text: str, options: dict[str, Any] | None = None) -> Any:
-        """Cut a text as ``rag.ingest`` does, at headings, paragraphs and sentences; ``size``, ``overlap`` in characters."""
+    async def chunk(
+        self, text: str, options: Annotated[dict[str, Any] | None, "rag.ChunkOptions"] = None
+    ) -> Any:
+        """Cut a text as ``rag.ingest`` does: at headings, paragraphs and sentences.
+
+        Args:
+            text: the text
+            options: how long the chunks are
+        """
         given = Given("rag.chunk", options, ("size", "overlap"))
         size = given.whole("size", SIZE, 50, 100_000)
         return chunk(text, size, given.whole("overlap", OVERLAP, 0, 50_000))
 
-    @export(returns="documents: table[]", example="rag.documents()")
-    async def documents(self, options: dict[str, Any] | None = None) -> Any:
-        """List a collection's documents, the newest first: ``{id, chunks, metadata, scope, added}``.
+    @export(returns="documents: rag.Entry[]", example="rag.documents()")
+    async def documents(self, options: Annotated[dict[str, Any] | None, "rag.ListOptions"] = None) -> Any:
+        """List a collection's documents, the newest first.
 
-        Options: ``collection``, ``scope``, ``limit`` (100).
+        Args:
+            options: which ones
         """
         given = Given("rag.documents", options, ("collection", "scope", "limit"))
         entries = await asyncio.to_thread(
@@ -136,9 +153,9 @@ class RagBridge(Bridge):
         )
         return [msgspec.to_builtins(entry) for entry in entries]
 
-    @export(returns="collections: table[]", example="rag.collections()")
+    @export(returns="collections: rag.Collection[]", example="rag.collections()")
     async def collections(self) -> Any:
-        """List the collections: ``{name, model, dimensions, documents, chunks}``."""
+        """List the collections."""
         found = await asyncio.to_thread(self._library.store.collections)
         return [
             {
@@ -152,10 +169,16 @@ class RagBridge(Bridge):
         ]
 
     @export(returns="deleted: integer", example='rag.delete("notes/old.md")')
-    async def delete(self, which: str | dict[str, Any], options: dict[str, Any] | None = None) -> Any:
-        """Delete documents: by ``id``, or those that ``{id =, filter =, scope =}`` names; tells how many.
+    async def delete(
+        self,
+        which: Annotated[str | dict[str, Any], "string|rag.DeleteOptions"],
+        options: Annotated[dict[str, Any] | None, "rag.DeleteOptions"] = None,
+    ) -> Any:
+        """Delete documents; tells how many. To delete a whole collection: ``rag.drop_collection``.
 
-        Options: ``collection``, ``scope``. To delete everything: ``rag.drop_collection``.
+        Args:
+            which: an id, or what names several
+            options: the collection, and whatever else narrows it
         """
         wanted = {"id": which} if isinstance(which, str) else dict(which)
         given = Given("rag.delete", {**wanted, **(options or {})}, ("id", "filter", "scope", "collection"))
@@ -174,7 +197,11 @@ class RagBridge(Bridge):
 
     @export(returns="dropped: boolean", example='rag.drop_collection("old")')
     async def drop_collection(self, name: str) -> Any:
-        """Remove a collection with all that is in it; tells whether there was one."""
+        """Remove a collection with all that is in it; tells whether there was one.
+
+        Args:
+            name: the collection
+        """
         dropped = await asyncio.to_thread(self._library.store.drop, name)
         if dropped:
             self._host.acted(f"removed the collection '{name}'")

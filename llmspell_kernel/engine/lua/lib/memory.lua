@@ -20,14 +20,23 @@ local function with_collection(options, more)
   return asked
 end
 
---- Remembers a text; returns its id. Options: `metadata`, `scope` (such as a person or a project), `id` (the one of
---- before is replaced), `collection`, `model`, `vectors`.
+--- How to remember.
+---@class memory.Options
+---@field id? string names the note: the one of that name before is replaced
+---@field metadata? table what is known of it, for filters
+---@field scope? string such as a person or a project
+---@field collection? string where it is kept; `memory` if left out
+---@field model? string makes the vectors; offline if left out
+---@field vectors? boolean false for a memory that is searched by keywords alone
+
+--- Remembers a text; returns its id.
 --- ```lua
 --- memory.add("Ada prefers tea.", { metadata = { about = "Ada" } })
 --- ```
 ---@param text string
----@param options? table
----@return string id
+---@param options? memory.Options
+---@return string? id
+---@return Error? err
 function M.add(text, options)
   raise.check(1, "memory.add", "string", text)
   raise.check(2, "memory.add", "table", options, true)
@@ -39,14 +48,15 @@ function M.add(text, options)
   return done.ids[1]
 end
 
---- Finds what was remembered, the best first. Options as for `rag.search`.
+--- Finds what was remembered, the best first.
 --- ```lua
 --- memory.add("Ada prefers tea.")
 --- print(memory.search("What does Ada drink?").results[1].text) --> Ada prefers tea.
 --- ```
 ---@param query string
----@param options? table
----@return search found
+---@param options? rag.SearchOptions
+---@return rag.Found? found
+---@return Error? err
 function M.search(query, options)
   raise.check(1, "memory.search", "string", query)
   raise.check(2, "memory.search", "table", options, true)
@@ -59,24 +69,24 @@ function M.search(query, options)
   return found, err
 end
 
---- Lists what was remembered, the newest first: `{ id, metadata, scope, added }`. Options: `scope`, `limit` (100).
+--- Lists what was remembered, the newest first.
 --- ```lua
 --- memory.add("Ada prefers tea.", { id = "tea" })
 --- print(memory.list({ limit = 1 })[1].id) --> tea
 --- ```
----@param options? table
----@return table notes
+---@param options? rag.ListOptions
+---@return rag.Entry[] notes
 function M.list(options)
   raise.check(1, "memory.list", "table", options, true)
   return documents(with_collection(options))
 end
 
---- Forgets a note by its id; returns whether there was one. Options: `scope`.
+--- Forgets a note by its id; returns whether there was one.
 --- ```lua
 --- memory.forget("tea")
 --- ```
 ---@param id string
----@param options? table
+---@param options? memory.Options
 ---@return boolean forgotten
 function M.forget(id, options)
   raise.check(1, "memory.forget", "string", id)
@@ -90,7 +100,7 @@ end
 --- ```lua
 --- memory.clear({ scope = "yesterday" })
 --- ```
----@param options? table
+---@param options? memory.Options
 function M.clear(options)
   raise.check(1, "memory.clear", "table", options, true)
   local asked = with_collection(options)
@@ -101,12 +111,12 @@ function M.clear(options)
   end
 end
 
---- Makes two tools, `remember` and `recall`, for an agent's `tools`. Options: `scope`, `collection`.
+--- Makes two tools, `remember` and `recall`, for an agent's `tools`.
 --- ```lua
 --- print(memory.as_tools()[1].name) --> remember
 --- ```
----@param options? table
----@return table tools
+---@param options? memory.Options
+---@return table[] tools
 function M.as_tools(options)
   raise.check(1, "memory.as_tools", "table", options, true)
   local function parameters(name, about)

@@ -16,15 +16,19 @@ function M.search(query, options)
   return as_results(found)
 end
 
+--- How to make a text for a prompt.
+---@class rag.ContextOptions: rag.SearchOptions
+---@field max_chars? integer how long it may be; 4000 if left out
+
 --- Finds what answers a question and writes it as one text for a prompt: each chunk with its source, the best first.
---- Options as for `rag.search`, and `max_chars` (4000).
 --- ```lua
 --- rag.ingest({ "Water boils at 100 degrees." }, { collection = "facts", vectors = false })
 --- print(rag.context("When does water boil?", { collection = "facts" })) --> [1] Water boils at 100 degrees.
 --- ```
 ---@param query string
----@param options? table
----@return string context
+---@param options? rag.ContextOptions
+---@return string? context
+---@return Error? err
 function M.context(query, options)
   raise.check(1, "rag.context", "string", query)
   raise.check(2, "rag.context", "table", options, true)
@@ -49,12 +53,16 @@ function M.context(query, options)
   return concat(parts, "\n\n")
 end
 
---- Makes a tool that searches, for `tools.register` or an agent's `tools`. Options as for `rag.search`, and `name`,
---- `description`.
+--- How a tool searches.
+---@class rag.ToolOptions: rag.ContextOptions
+---@field name? string the tool's name; `search` if left out
+---@field description? string what the model is told of it
+
+--- Makes a tool that searches, for `tools.register` or an agent's `tools`.
 --- ```lua
 --- print(rag.as_tool({ name = "search_notes" }).name) --> search_notes
 --- ```
----@param options? table
+---@param options? rag.ToolOptions
 ---@return table tool
 function M.as_tool(options)
   raise.check(1, "rag.as_tool", "table", options, true)
