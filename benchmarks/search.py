@@ -13,15 +13,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from llmspell_kernel.rag.store import SqliteStore
 from llmspell_kernel.rag.values import Model, Piece, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DIMENSIONS = 384
 WORDS = 50_000

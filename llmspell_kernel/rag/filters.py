@@ -2,26 +2,51 @@
 
 ``{author = "Ada"}`` is equal, ``{tag = {"a", "b"}}`` any of these, ``{year = {gte = 1990, lt = 2000}}`` compares,
 ``{tag = {exists = true}}`` asks whether it is there; all of them must hold. A list in the metadata passes if one of
-its items does.
+its items does, ``author.name`` is a field of a table in it.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.errors import BadArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-_COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_WORDS = (*_COMPARISONS, "contains", "in", "exists")
-_MOST = 500
+_COMPARISONS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_WORDS = (*_COMPARISONS, "ne", "contains", "in", "exists")
+_MOST_VALUES = 500
+_MOST_CHARACTERS = 500
+_MOST_DEPTH = 8
+
+ONE_BY_ONE = "EXISTS (SELECT 1 FROM field WHERE owner = chunk.id AND {})"
+"""The form for chunks that are at hand: each is looked up."""
+ALL_AT_ONCE = "chunk.id IN (SELECT owner FROM field WHERE {})"
+"""The form for finding all that pass: what a field holds is looked up."""
 
 
-def compile_filter(given: Mapping[str, Any], column: str) -> tuple[str, list[Any]]:
-    """Return a condition on a column of JSON objects, and its parameters.
+def fields_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str | int | float]]:
+    """What can be filtered by: names and plain values, several of a name where there is a list."""
+    waiting: list[tuple[str, Any, int]] = [(str(name), value, 0) for name, value in metadata.items()]
+    for name, value, depth in waiting:
+        if isinstance(value, str):
+            yield name, value[:_MOST_CHARACTERS]
+        elif isinstance(value, int | float):
+            yield name, int(value) if isinstance(value, bool) else value
+        elif isinstance(value, dict) and depth < _MOST_DEPTH:
+            inner = cast("dict[Any, Any]", value)
+            waiting += [(f"{name}.{key}", one, depth + 1) for key, one in inner.items()]
+        elif isinstance(value, list) and depth < _MOST_DEPTH:
+            waiting += [(name, one, depth + 1) for one in cast("list[Any]", value)]
+
+
+def compile_filter(given: Mapping[str, Any], form: str) -> tuple[str, list[Any]]:
+    """Return a condition on ``chunk.id``, and its parameters.
+
+    Args:
+        given: The filter.
+        form: `ONE_BY_ONE` or `ALL_AT_ONCE`.
 
     Raises:
         BadArgument: The filter is not well-formed.
@@ -29,11 +54,11 @@ def compile_filter(given: Mapping[str, Any], column: str) -> tuple[str, list[Any
     conditions: list[str] = []
     parameters: list[Any] = []
     for name, wanted in given.items():
-        path = "$." + json.dumps(str(name))
         for word, value in _tests(str(name), wanted):
-            condition, values = _condition(str(name), word, value, column, path)
-            conditions.append(condition)
-            parameters += values
+            test, values = _test(str(name), word, value)
+            positive = word != "ne" and not (word == "exists" and not value)
+            conditions.append(("" if positive else "NOT ") + form.format(f"name = ?{test}"))
+            parameters += [str(name), *values]
     return " AND ".join(conditions) or "1", parameters
 
 
@@ -50,32 +75,25 @@ def _tests(name: str, wanted: Any) -> list[tuple[str, Any]]:
     return [(str(word), value) for word, value in tests.items()]
 
 
-def _condition(name: str, word: str, value: Any, column: str, path: str) -> tuple[str, list[Any]]:
+def _test(name: str, word: str, value: Any) -> tuple[str, list[Any]]:
     if word == "exists":
-        return f"(json_type({column}, ?) IS {'NOT ' if value else ''}NULL)", [path]
-    if word == "ne":
-        condition, values = _condition(name, "eq", value, column, path)
-        return f"NOT ifnull({condition}, 0)", values
+        return "", []
     if word == "in":
         listed = cast("list[Any]", value) if isinstance(value, list) else [value]
-        if len(listed) > _MOST:
-            raise BadArgument(f"bad filter for '{name}': more than {_MOST} values")
-        test, values = f"IN ({', '.join('?' for _ in listed)})", [_plain(name, one) for one in listed]
-    elif word == "contains":
+        if len(listed) > _MOST_VALUES:
+            raise BadArgument(f"bad filter for '{name}': more than {_MOST_VALUES} values")
+        return f" AND value IN ({', '.join('?' for _ in listed)})", [_plain(name, one) for one in listed]
+    if word == "contains":
         text = str(_plain(name, value)).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        test, values = "LIKE ? ESCAPE '\\'", [f"%{text}%"]
-    else:
-        test, values = f"{_COMPARISONS[word]} ?", [_plain(name, value)]
-    # SQLite keeps the object that it has just read, so only lists cost more than one reading.
-    one = f"json_extract({column}, ?) {test}"
-    some = f"EXISTS (SELECT 1 FROM json_each({column}, ?) WHERE value {test})"
-    condition = f"CASE json_type({column}, ?) WHEN 'array' THEN {some} ELSE {one} END"
-    return condition, [path, path, *values, path, *values]
+        return " AND value LIKE ? ESCAPE '\\'", [f"%{text}%"]
+    return f" AND value {_COMPARISONS.get(word, '=')} ?", [_plain(name, value)]
 
 
 def _plain(name: str, value: Any) -> str | int | float:
     if isinstance(value, bool):
-        return int(value)  # as SQLite gives it
-    if isinstance(value, str | int | float):
+        return int(value)
+    if isinstance(value, str):
+        return value[:_MOST_CHARACTERS]
+    if isinstance(value, int | float):
         return value
     raise BadArgument(f"bad filter for '{name}': compare with a string, a number or a boolean")

@@ -45,6 +45,13 @@ CREATE TABLE chunk (
 );
 CREATE INDEX chunk_document ON chunk (document);
 CREATE INDEX chunk_scope ON chunk (collection, scope);
+CREATE TABLE field (
+    owner INTEGER NOT NULL REFERENCES chunk ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value NOT NULL,
+    PRIMARY KEY (owner, name, value)
+) WITHOUT ROWID;
+CREATE INDEX field_value ON field (name, value);
 CREATE TABLE vector (
     id INTEGER PRIMARY KEY REFERENCES chunk ON DELETE CASCADE,
     collection INTEGER NOT NULL,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import BadArgument, NotFound
 from llmspell_kernel.rag import schema
-from llmspell_kernel.rag.filters import compile_filter
+from llmspell_kernel.rag.filters import ALL_AT_ONCE, ONE_BY_ONE, compile_filter, fields_of
 from llmspell_kernel.rag.fusion import fuse
 from llmspell_kernel.rag.keywords import match_of
 from llmspell_kernel.rag.values import About, Entry, Hit, Model, Piece, Query
@@ -80,10 +80,13 @@ class SqliteStore:
                 (number, scope, key, digest, _json(metadata), time.time()),
             ).lastrowid
             for piece, row in zip(pieces, packed, strict=True):
+                about = {**metadata, **piece.metadata}
                 chunk = opened.execute(
                     "INSERT INTO chunk (collection, document, scope, text, metadata) VALUES (?, ?, ?, ?, ?)",
-                    (number, document, scope, piece.text, _json({**metadata, **piece.metadata})),
+                    (number, document, scope, piece.text, _json(about)),
                 ).lastrowid
+                fields = ((chunk, name, value) for name, value in fields_of(about))
+                opened.executemany("INSERT OR IGNORE INTO field VALUES (?, ?, ?)", fields)
                 if row:
                     opened.execute("INSERT INTO vector VALUES (?, ?, ?)", (chunk, number, row))
 
@@ -93,14 +96,13 @@ class SqliteStore:
             found = opened.execute("SELECT id FROM collection WHERE name = ?", (query.collection,)).fetchone()
             if found is None:
                 raise _no_collection(query.collection)
-            condition, parameters = _condition(query, found[0])
             most = max(4 * query.k, _CANDIDATES)
             near: list[tuple[int, float]] = []
             if query.mode != "keyword" and query.vector:
-                near = self._nearest(opened, found[0], query, most, (condition, parameters))
+                near = self._nearest(opened, found[0], query, most)
             words: list[int] = []
             if query.mode != "vector":
-                words = _by_words(opened, query, most, (condition, parameters))
+                words = _by_words(opened, found[0], query, most)
             return _hits(opened, query, near, words)
 
     def documents(self, collection: str, scope: str | None, limit: int) -> list[Entry]:
@@ -120,7 +122,7 @@ class SqliteStore:
         self, collection: str, *, scope: str | None, key: str | None, filter_: Mapping[str, Any]
     ) -> int:
         """See `Store`."""
-        condition, parameters = compile_filter(filter_, "chunk.metadata")
+        condition, parameters = compile_filter(filter_, ALL_AT_ONCE)
         where = f"""(? IS NULL OR scope = ?) AND (? IS NULL OR key = ?)
                     AND (? OR id IN (SELECT document FROM chunk WHERE collection = ? AND {condition}))"""
         with self._writing() as opened:
@@ -181,24 +183,20 @@ class SqliteStore:
             ) from error
 
     def _nearest(
-        self,
-        opened: sqlite3.Connection,
-        collection: int,
-        query: Query,
-        most: int,
-        condition: tuple[str, list[Any]],
+        self, opened: sqlite3.Connection, collection: int, query: Query, most: int
     ) -> list[tuple[int, float]]:
         vectors = self._loaded(opened, collection)
         if not query.filter and query.scope is None:
             return vectors.nearest(query.vector, most)
-        where, parameters = condition
         first = vectors.nearest(query.vector, _FIRST_LOOK)
+        where, parameters = _condition(query, collection, ONE_BY_ONE)
         numbers = json.dumps([number for number, _ in first])
         asked = f"SELECT id FROM chunk WHERE id IN (SELECT value FROM json_each(?)) AND {where}"
         passed = {number for (number,) in opened.execute(asked, (numbers, *parameters))}
         kept = [pair for pair in first if pair[0] in passed]
         if len(kept) >= most or len(first) < _FIRST_LOOK:
             return kept[:most]
+        where, parameters = _condition(query, collection, ALL_AT_ONCE)
         asked = f"SELECT id FROM chunk WHERE {where} ORDER BY id"
         among = [number for (number,) in opened.execute(asked, parameters)]
         return vectors.nearest(query.vector, most, among)
@@ -294,20 +292,18 @@ def _delete(opened: sqlite3.Connection, collection: int, where: str, values: Seq
     return count
 
 
-def _condition(query: Query, collection: int) -> tuple[str, list[Any]]:
-    passes, parameters = compile_filter(query.filter, "chunk.metadata")
+def _condition(query: Query, collection: int, form: str) -> tuple[str, list[Any]]:
+    passes, parameters = compile_filter(query.filter, form)
     if query.scope is None:
         return f"chunk.collection = ? AND {passes}", [collection, *parameters]
     return f"chunk.collection = ? AND chunk.scope = ? AND {passes}", [collection, query.scope, *parameters]
 
 
-def _by_words(
-    opened: sqlite3.Connection, query: Query, most: int, condition: tuple[str, list[Any]]
-) -> list[int]:
+def _by_words(opened: sqlite3.Connection, collection: int, query: Query, most: int) -> list[int]:
     match = match_of(opened, query.text, every=query.mode == "keyword")
     if not match:
         return []
-    where, parameters = condition
+    where, parameters = _condition(query, collection, ONE_BY_ONE)
     asked = f"""SELECT word.rowid FROM word JOIN chunk ON chunk.id = word.rowid
                 WHERE word MATCH ? AND {where} ORDER BY rank LIMIT ?"""
     return [number for (number,) in opened.execute(asked, (match, *parameters, most))]

@@ -29,7 +29,8 @@ TEXTS = {
 
 async def fill(library: Library, **options: Any) -> None:
     documents = [
-        of_text(text, key, {"about": key, "words": len(text.split())}) for key, text in TEXTS.items()
+        of_text(text, key, {"about": key, "words": len(text.split()), "inner": {"name": key}})
+        for key, text in TEXTS.items()
     ]
     await library.ingest(documents, collection="colours", **options)
 
@@ -51,7 +52,7 @@ async def test_a_hit_tells_all_about_itself(library: Library) -> None:
         TEXTS["grass"],
         "grass",
         "nature",
-        {"about": "grass", "words": 6},
+        {"about": "grass", "words": 6, "inner": {"name": "grass"}},
     )
     assert hit.score == 1.0
     assert hit.similarity == pytest.approx(1.0)
@@ -75,6 +76,7 @@ def test_what_is_good_in_both_rankings_wins() -> None:
         ({"missing": 1}, set()),
         ({"about": "x' OR 1=1 --"}, set()),
         ({'a"b': 1}, set()),
+        ({"inner.name": "sea"}, {"sea"}),
     ],
 )
 @pytest.mark.parametrize("mode", ["hybrid", "keyword"])
@@ -120,7 +122,7 @@ async def test_what_has_not_changed_costs_nothing_and_what_has_is_replaced(
     words.asked.clear()
     again = await library.ingest(
         [
-            of_text(TEXTS["sky"], "sky", {"about": "sky", "words": 8}),
+            of_text(TEXTS["sky"], "sky", {"about": "sky", "words": 8, "inner": {"name": "sky"}}),
             of_text("Grass is yellow in August.", "grass", {}),
             of_text("", "sea", {}),
         ],

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.llm.assets import MINILM
-from llmspell_kernel.session.outcome import Failed
+from llmspell_kernel.session.outcome import Failed, Succeeded
 from llmspell_kernel.session.session import Session
 from tests.conftest import require
 
@@ -72,8 +72,9 @@ async def test_ones_own_files_are_found_by_their_meaning(notebook: Notebook) -> 
 
 
 async def test_results_are_drawn_and_read_as_their_texts(notebook: Notebook) -> None:
-    code = "rag.ingest({'Cats purr.', 'Dogs bark.'}, {collection = 'pets'}) rag.search('purring', {collection = 'pets', k = 1})"
-    outcome = await notebook.run(code)
+    await notebook.value("rag.ingest({'Cats purr.', 'Dogs bark.'}, {collection = 'pets'});")
+    outcome = await notebook.run("rag.search('purring', {collection = 'pets', k = 1})")
+    assert isinstance(outcome, Succeeded)
     assert "1. " in str(outcome.bundle["text/plain"])
     assert "ls-hits" in outcome.bundle["text/html"]
     code = "tostring(rag.search('purring', {collection = 'pets', k = 1}))"
