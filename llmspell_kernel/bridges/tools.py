@@ -6,34 +6,42 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
+from llmspell_kernel.bridges import file_tools
 from llmspell_kernel.bridges.arithmetic import calculate
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.file_tools import FileTools
 from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.tool_arguments import text_argument
 from llmspell_kernel.errors import BadArgument, WorldError
+from llmspell_kernel.language.documentation import Documented
 from llmspell_kernel.llm.schema import Schema
 
 
-class ToolsBridge(Bridge):
+class ToolsBridge(FileTools):
     """Tools: functions with a description and a schema, for spells and for models."""
 
     module: ClassVar[str] = "tools"
     lua_part: ClassVar[str | None] = "lib.tools"
 
+    types: ClassVar[tuple[Documented, ...]] = file_tools.TYPES
+
     def __init__(self, host: Host) -> None:
-        """Nothing of `host` is needed: these tools touch nothing outside."""
+        self._host = host
 
     @export(returns="number", example='tools.calculator{expression = "2 * (3 + 4)"}')
     async def calculator(
         self, arguments: Annotated[dict[str, Any] | str, "string|{ expression: string }"]
     ) -> Any:
         """Work out arithmetic: ``+ - * / // % ^``, pi, e, and functions such as sqrt, log, sin, min, round."""
-        return calculate(_text("calculator", arguments, "expression"))
+        await self._allow("calculator")
+        return calculate(text_argument("calculator", arguments, "expression"))
 
     @export(returns="string", example="tools.datetime_now()")
     async def datetime_now(
         self, arguments: Annotated[dict[str, Any] | None, "{ format?: string }"] = None
     ) -> Any:
         """Tell the time in UTC, in ISO 8601, or in the ``format`` that is given (as ``os.date``)."""
+        await self._allow("datetime_now")
         now = datetime.now(UTC)
         wanted = (arguments or {}).get("format")
         return now.strftime(str(wanted)) if wanted else now.isoformat(timespec="seconds")
@@ -43,6 +51,7 @@ class ToolsBridge(Bridge):
         self, arguments: Annotated[dict[str, Any], "{ time: number|string, format?: string }"]
     ) -> Any:
         """Write ``time`` (seconds since 1970, or ISO 8601) in ``format`` (as ``os.date``)."""
+        await self._allow("datetime_format")
         given = arguments.get("time")
         if isinstance(given, str):
             moment = _moment(given)
@@ -60,13 +69,15 @@ class ToolsBridge(Bridge):
         self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]
     ) -> Any:
         """Read a time in ISO 8601 as seconds since 1970; without a zone it is UTC."""
-        return _moment(_text("datetime_parse", arguments, "text")).timestamp()
+        await self._allow("datetime_parse")
+        return _moment(text_argument("datetime_parse", arguments, "text")).timestamp()
 
     @export(returns="any", example="tools.json_parse{text = '[1, 2]'}")
     async def json_parse(self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]) -> Any:
         """Read JSON as a value."""
+        await self._allow("json_parse")
         try:
-            return json.loads(_text("json_parse", arguments, "text"))
+            return json.loads(text_argument("json_parse", arguments, "text"))
         except (ValueError, RecursionError) as error:
             raise WorldError(f"not JSON: {error}", code="bad_json") from error
 
@@ -75,6 +86,7 @@ class ToolsBridge(Bridge):
         self, arguments: Annotated[dict[str, Any], "{ value: any, indent?: integer }"]
     ) -> Any:
         """Write a value as JSON; ``indent`` is the number of spaces of each level."""
+        await self._allow("json_stringify")
         indent = arguments.get("indent")
         try:
             return json.dumps(
@@ -102,13 +114,6 @@ class ToolChecks(Bridge):
     async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
         """Tell what is wrong with a tool's arguments."""
         return Schema(parameters, f"the parameters of the tool '{name}'").problems(arguments)
-
-
-def _text(name: str, arguments: dict[str, Any] | str, key: str) -> str:
-    value = arguments if isinstance(arguments, str) else arguments.get(key)
-    if not isinstance(value, str):
-        raise BadArgument(f"bad argument '{key}' to 'tools.{name}' (string expected)")
-    return value
 
 
 def _moment(text: str) -> datetime:

@@ -1,8 +1,10 @@
 -- `tools`: the registry of what models may call. It lives here, so that it follows undo and recovery.
 
 local bridge = require("bridge")
+local builtin_tools = require("lib.builtin_tools")
 local errorobject = require("errorobject")
 local host = require("host")
+local mcp = require("lib.mcp")
 local promises = require("promises")
 local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
@@ -18,31 +20,11 @@ local M = {}
 local KEPT = 1000 -- entries of the history
 local registered, metrics, history = {}, {}, {}
 
-local function object(properties, required)
-  return { type = "object", properties = properties, required = required }
+for _, described in ipairs(builtin_tools) do
+  described.builtin = true
+  described.execute = bridge.bind("tools", described.name)
+  registered[described.name] = described
 end
-
-local function builtin(name, description, parameters)
-  local tool = { name = name, description = description, parameters = parameters, builtin = true }
-  tool.execute = bridge.bind("tools", name)
-  registered[name] = tool
-end
-
-local string_field = { type = "string" }
-builtin(
-  "calculator",
-  "Works out arithmetic, such as 2 * (3 + 4)",
-  object({ expression = string_field }, { "expression" })
-)
-builtin("datetime_now", "Tells the time in UTC", object({ format = string_field }))
-builtin(
-  "datetime_format",
-  "Writes a time (seconds since 1970, or ISO 8601) in a strftime format",
-  object({ time = { type = { "number", "string" } }, format = string_field }, { "time" })
-)
-builtin("datetime_parse", "Reads a time in ISO 8601 as seconds since 1970", object({ text = string_field }, { "text" }))
-builtin("json_parse", "Reads JSON", object({ text = string_field }, { "text" }))
-builtin("json_stringify", "Writes a value as JSON", object({ value = {}, indent = { type = "integer" } }))
 
 -- A tool out of the table that describes it.
 local function tool_of(given, caller)
@@ -88,10 +70,18 @@ function M.describe(given)
   return tool_of(given, "tools.describe")
 end
 
-local function need(name, caller)
-  raise.check(1, caller, "string", name)
+-- A tool that is registered, or `server.tool` of an MCP server.
+local function find(name)
   local tool = registered[name]
   if tool then return tool end
+  return mcp.tool(name)
+end
+
+local function need(name, caller)
+  raise.check(1, caller, "string", name)
+  local tool, err = find(name)
+  if tool then return tool end
+  if err ~= nil and err.code ~= "not_found" then return nil, err end
   return nil, errorobject.new({
     code = "not_found",
     message = "there is no tool '" .. name .. "'",
@@ -156,6 +146,13 @@ local function noted(name, arguments, began, ok, ...)
   return ...
 end
 
+local function fits(tool, arguments)
+  local problems = problems_of(tool.name, tool.parameters, arguments)
+  if #problems == 0 then return true end
+  local message = "wrong arguments for " .. tool.name .. ": " .. concat(problems, "; ")
+  return false, errorobject.new({ code = "bad_arguments", message = message })
+end
+
 --- Checks the arguments against the tool's schema and calls it; returns what it returns, or `nil, err`.
 --- ```lua
 --- print(tools.execute("calculator", { expression = "6 * 7" })) --> 42
@@ -167,7 +164,7 @@ function M.execute(name, arguments)
   local tool, missing = need(name, "tools.execute")
   if not tool then return nil, missing end
   arguments = arguments == nil and {} or arguments
-  local valid, problem = M.validate(name, arguments)
+  local valid, problem = fits(tool, arguments)
   if not valid then return nil, problem end
   return noted(name, arguments, host.now(), pcall(tool.execute, arguments))
 end
@@ -196,10 +193,15 @@ end
 function M.validate(name, arguments)
   local tool, missing = need(name, "tools.validate")
   if not tool then return false, missing end
-  local problems = problems_of(name, tool.parameters, arguments == nil and {} or arguments)
-  if #problems == 0 then return true end
-  local message = "wrong arguments for " .. name .. ": " .. concat(problems, "; ")
-  return false, errorobject.new({ code = "bad_arguments", message = message })
+  return fits(tool, arguments == nil and {} or arguments)
+end
+
+-- What is known of a tool, in a table of its own.
+local function description_of(name, caller)
+  raise.check(1, caller, "string", name)
+  local tool, err = find(name)
+  if not tool then return nil, err end
+  return { name = name, description = tool.description, parameters = tool.parameters }, tool
 end
 
 --- Returns a tool, `{ name, description, parameters, execute }`; nil if there is none of that name.
@@ -209,15 +211,10 @@ end
 ---@param name ToolName
 ---@return tools.Description? tool
 function M.get(name)
-  raise.check(1, "tools.get", "string", name)
-  local tool = registered[name]
-  if not tool then return nil end
-  return {
-    name = name,
-    description = tool.description,
-    parameters = tool.parameters,
-    execute = function(arguments) return M.execute(name, arguments) end,
-  }
+  local known, err = description_of(name, "tools.get")
+  if not known then return nil, err end
+  known.execute = function(arguments) return M.execute(name, arguments) end
+  return known
 end
 
 --- Returns what is known of a tool: `{ name, description, parameters, builtin }`; nil if there is none of that name.
@@ -227,18 +224,13 @@ end
 ---@param name ToolName
 ---@return table? info
 function M.get_info(name)
-  raise.check(1, "tools.get_info", "string", name)
-  local tool = registered[name]
-  if not tool then return nil end
-  return {
-    name = name,
-    description = tool.description,
-    parameters = tool.parameters,
-    builtin = tool.builtin or false,
-  }
+  local known, tool = description_of(name, "tools.get_info")
+  if not known then return nil, tool end
+  known.builtin = tool.builtin or false
+  return known
 end
 
---- Lists the names of the tools, in order.
+--- Lists the names of the tools, in order; those of MCP servers that are granted are among them, as `server.tool`.
 --- ```lua
 --- print(tools.list()[1]) --> calculator
 --- ```
@@ -246,6 +238,9 @@ end
 function M.list()
   local names = {}
   for name in next, registered do names[#names + 1] = name end
+  for _, tool in ipairs(mcp.tools()) do
+    if not registered[tool.name] then names[#names + 1] = tool.name end
+  end
   sort(names)
   return names
 end
