@@ -143,6 +143,9 @@ class Bridge:
     internal: typing.ClassVar[bool] = False
     """True for what only the engine's own Lua calls."""
 
+    async def reset(self) -> None:
+        """Let go of what only the Lua state that is gone used, such as processes."""
+
     async def close(self) -> None:
         """Release what the bridge holds, at the end of the session."""
 

@@ -43,11 +43,14 @@ async def read(host: Host, path: str, why: str, most: int = MOST_BYTES) -> bytes
 
 
 def _read(place: Place, path: str, most: int) -> bytes:
-    with os.fdopen(place.open(), "rb", opener=None) as file:
-        found = os.fstat(file.fileno())
-        if stat.S_ISDIR(found.st_mode):
+    opened = place.open()
+    try:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
             raise WorldError(f"{path} is a folder, not a file", code="is_a_folder")
-        content = file.read(most + 1)
+        with os.fdopen(opened, "rb", closefd=False) as file:
+            content = file.read(most + 1)
+    finally:
+        os.close(opened)
     if len(content) > most:
         raise WorldError(f"{path} is larger than {most:,} bytes", code="too_large")
     return content

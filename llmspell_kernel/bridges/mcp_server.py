@@ -81,13 +81,13 @@ class Connection:
             self._tools = await self._told(_all_tools(session))
         return self._tools
 
-    async def call(self, tool: str, arguments: dict[str, Any], timeout: float) -> Any:
+    async def call(self, tool: str, arguments: dict[str, Any], seconds: float) -> Any:
         """Call a tool; cancelling it tells the server.
 
         Raises:
             NotFound: There is no such tool.
             ProviderError: The tool failed.
-            Timeout: It took longer than `timeout` seconds.
+            Timeout: It took longer than `seconds`.
             WorldError: The server cannot be started, or ended.
         """
         session = await self._session()
@@ -98,11 +98,11 @@ class Connection:
                 suggestion=f"there are: {', '.join(known)}",
             )
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 answer = await self._told(session.call_tool(tool, arguments))
         except TimeoutError as error:
             raise Timeout(
-                f"{self.name}.{tool} did not answer within {timeout:g} seconds",
+                f"{self.name}.{tool} did not answer within {seconds:g} seconds",
                 suggestion="give it more time: mcp.call(server, tool, arguments, {timeout = seconds})",
             ) from error
         return _value_of(self.name, tool, answer)

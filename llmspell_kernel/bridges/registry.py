@@ -224,6 +224,14 @@ class Registry:
             ) from error
         return list(result) if isinstance(result, Results) else [result]
 
+    async def reset(self) -> None:
+        """Tell every bridge that the Lua state is a fresh one."""
+        for name, bridge in self._bridges.items():
+            try:
+                await bridge.reset()
+            except Exception:
+                _log.exception("resetting the bridge '%s' failed", name)
+
     async def close(self) -> None:
         """Close every bridge; a fault in one does not keep the others open."""
         for name, bridge in self._bridges.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 from llmspell_kernel.bridges import file_tools
 from llmspell_kernel.bridges.arithmetic import calculate
@@ -113,7 +113,18 @@ class ToolChecks(Bridge):
     @export()
     async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
         """Tell what is wrong with a tool's arguments."""
-        return Schema(parameters, f"the parameters of the tool '{name}'").problems(arguments)
+        return Schema(parameters, f"the parameters of the tool '{name}'").problems(_as_text(arguments))
+
+
+def _as_text(value: Any) -> Any:
+    """A value in which Lua's strings that are not UTF-8 are strings all the same, as far as a schema goes."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _moment(text: str) -> datetime:

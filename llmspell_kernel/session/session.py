@@ -90,6 +90,7 @@ class Session:
     async def reset(self) -> None:
         """Begin again with a fresh Lua state."""
         await self._end()
+        await self._registry.reset()
         self.sources.clear()
         self._warned.clear()
         self.memory_used = 0

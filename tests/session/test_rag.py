@@ -121,9 +121,10 @@ async def test_models_are_not_mixed(notebook: Notebook) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("rag.ingest(1)", "bad argument #1 to 'rag.ingest'"),
-        ("rag.ingest{{1, 2}}", "is no table of fields"),
-        ("rag.ingest({1})", "texts or tables expected, got number"),
+        ("rag.ingest(true)", "bad argument #1 to 'rag.ingest'"),
+        ("rag.ingest{{text = 1}}", "takes {text =}"),
+        ("rag.ingest({{a = 1}, {b = 2}, {text = true}})", "takes {text =}"),
+        ("rag.ingest({true})", "texts or tables expected, got boolean"),
         ("rag.ingest{file = 1}", "takes {text =}"),
         ("rag.search('x', {mode = 'magic'})", "one of hybrid, vector, keyword expected, got 'magic'"),
         ("rag.search('x', {k = 0})", "bad option 'k' to 'rag.search' (from 1 to 1000, got 0)"),

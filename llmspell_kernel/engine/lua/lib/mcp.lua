@@ -37,7 +37,7 @@ end
 
 --- Returns the one tool of the name `server.tool`, as `mcp.tools` does; nil if there is none.
 --- ```lua
---- print(mcp.tool("nothing.at_all")) --> nil
+--- print((mcp.tool("nothing.at_all"))) --> nil
 --- ```
 ---@param name string
 ---@return table? tool

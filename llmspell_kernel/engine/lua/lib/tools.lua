@@ -196,6 +196,12 @@ function M.validate(name, arguments)
   return fits(tool, arguments == nil and {} or arguments)
 end
 
+-- A tool that there is not is nil; a server that cannot tell is more.
+local function missing(err)
+  if err == nil or err.code == "not_found" then return nil end
+  return nil, err
+end
+
 -- What is known of a tool, in a table of its own.
 local function description_of(name, caller)
   raise.check(1, caller, "string", name)
@@ -212,7 +218,7 @@ end
 ---@return tools.Description? tool
 function M.get(name)
   local known, err = description_of(name, "tools.get")
-  if not known then return nil, err end
+  if not known then return missing(err) end
   known.execute = function(arguments) return M.execute(name, arguments) end
   return known
 end
@@ -225,7 +231,7 @@ end
 ---@return table? info
 function M.get_info(name)
   local known, tool = description_of(name, "tools.get_info")
-  if not known then return nil, tool end
+  if not known then return missing(tool) end
   known.builtin = tool.builtin or false
   return known
 end
