@@ -125,7 +125,7 @@ async def test_metrics_and_history_count_built_in_tools(notebook: Notebook) -> N
     await notebook.value(
         "tools.execute('file_read', {path = 'in/a.md'}) tools.execute('file_read', {path = 'in/none'});"
     )
-    code = "local m, h = tools.get_metrics('file_read'), tools.get_history(1)[1] return m.errors >= 1, h.tool, h.success"
+    code = "local h = tools.get_history(1)[1] return tools.get_metrics('file_read').errors >= 1, h.tool, h.success"
     assert await notebook.value(code) == 'true\t"file_read"\tfalse'
 
 
