@@ -65,6 +65,7 @@ class StateFiles(Bridge):
     async def commit(self, store: str, changes: list[Any], revision: int | None = None) -> Any:
         """Make all of the changes ``{ key, value, version }`` or none; returns whether they were made."""
         described = cast("list[dict[str, Any]]", changes)
+        self._host.acted(f"changed the persistent state '{store}'")
         return await self._store.commit(store, [_change(change) for change in described], revision)
 
     @export()

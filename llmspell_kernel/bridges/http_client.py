@@ -1,0 +1,352 @@
+"""HTTP as spells may speak it: each host checked, each connection made to an address that was checked.
+
+A name is resolved here, its addresses are checked against the grants, and the connection goes to one that passed, so
+that a name cannot lead elsewhere a moment later (DNS rebinding). TLS and the ``Host`` header still carry the name.
+Redirects are followed here too, each checked like a first request. Every request has a connection of its own, closed
+at its end: nothing that one request was allowed is there for another.
+
+Through a proxy (the environment's ``HTTPS_PROXY`` …) names are resolved by the proxy; they are checked here as far as
+this machine can resolve them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from functools import cached_property
+
+import httpx2
+import msgspec
+
+from llmspell_kernel import __version__
+from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.errors import BadArgument, ConnectionFailed, SpellError, Timeout, WorldError
+from llmspell_kernel.grants import Target
+from llmspell_kernel.grants.hosts import parse_url
+from llmspell_kernel.grants.missing import shown
+
+_AT_ONCE = 64
+_ADDRESSES = 4
+"""Of one name that are tried before it counts as not reachable."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"}
+)
+"""Headers that say how a message is sent: a spell that set `Host` would reach another site behind the same address."""
+_PERSONAL = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+Headers = list[tuple[str, str]]
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """What a credential adds to a request.
+
+    Attributes:
+        headers: Headers.
+        query: Parameters of the URL.
+        words: What must not be seen in the answer.
+    """
+
+    headers: Headers = []
+    query: Headers = []
+    words: tuple[str, ...] = ()
+
+
+Attach = Callable[[Target], Awaitable[Attachment]]
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A request.
+
+    Attributes:
+        url: Where.
+        method: In capitals.
+        headers: Headers of the spell's.
+        body: Bytes, possibly none.
+        attach: Gives what credentials add for a target; asked for the first, and again for redirects to the same.
+        timeout: Seconds for all of it; the session's setting if None.
+        why: What the person is told when a grant is missing, such as ``http.get``.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: Headers = []
+    body: bytes = b""
+    attach: Attach | None = None
+    timeout: float | None = None
+    why: str = "http.request"
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, whatever its status; header names in lower case."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: bytes
+    url: str
+
+
+class HttpClient:
+    """Makes requests for one session."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._transports: dict[str, httpx2.AsyncHTTPTransport] = {}
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        for transport in self._transports.values():
+            await transport.aclose()
+        self._transports.clear()
+
+    async def fetch(self, ask: Ask) -> Reply:
+        """Make a request and follow its redirects.
+
+        Raises:
+            MissingGrant: A host on the way is not granted.
+            BadArgument: The request cannot be made as it is.
+            WorldError: There was no answer, or one that is too large.
+        """
+        _check_headers(ask.headers)
+        settings = self._host.settings.http
+        left = settings.timeout if ask.timeout is None else ask.timeout
+        first: Target | None = None
+        for _ in range(settings.redirects + 1):
+            url = ask.url
+            target = await self._host.granted(lambda grants, url=url: grants.target(url), ask.why)
+            first = first or target
+            attachment = await ask.attach(target) if ask.attach and target == first else Attachment()
+            async with self._slots:
+                began = asyncio.get_running_loop().time()
+                reply = await self._one(ask, target, attachment, left)
+                left -= asyncio.get_running_loop().time() - began
+            location = reply.headers.get("location")
+            if reply.status not in _REDIRECTS or not location:
+                return reply
+            ask = _redirected(ask, reply.status, location, target)
+        raise WorldError(f"more than {settings.redirects} redirects", code="too_many_redirects")
+
+    async def _one(self, ask: Ask, target: Target, attachment: Attachment, seconds: float) -> Reply:
+        """Make one request; the person is asked for a missing grant outside of its time."""
+        routes = await self._routes(target, ask.why)
+        if ask.method not in _SAFE:
+            self._host.acted(f"{ask.method} {target.scheme}://{target}")
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                return await self._send(ask, target, attachment, routes)
+        except TimeoutError as error:
+            raise Timeout(f"no whole answer from {target} within the time allowed") from error
+
+    async def _send(
+        self, ask: Ask, target: Target, attachment: Attachment, routes: list[tuple[str, str]]
+    ) -> Reply:
+        refused: Exception | None = None
+        for proxy, address in routes:
+            request = _request(ask, target, address, attachment)
+            try:
+                async with _answer(self._transport(proxy), request, target) as response:
+                    body = await self._body(response, target)
+                    return _reply(ask, response, body, attachment)
+            except ConnectionFailed as error:
+                if not isinstance(error.__cause__, httpx2.ConnectError):
+                    raise
+                refused = error
+        assert refused is not None
+        raise refused
+
+    async def _body(self, response: httpx2.Response, target: Target) -> bytes:
+        most = self._host.settings.http.max_bytes
+        body = bytearray()
+        declared = response.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > most and response.request.method != "HEAD":
+            raise _too_large(target, most)
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > most:
+                raise _too_large(target, most)
+        return bytes(body)
+
+    # ── the way there ────────────────────────────────────────────────────────────────────────────
+
+    async def _routes(self, target: Target, why: str) -> list[tuple[str, str]]:
+        """Return the ways to a target: a proxy (or none) and the address or name to connect to."""
+        proxy = self._proxy(target)
+        try:
+            resolved = [target.host] if target.address else await _resolve(target)
+        except ConnectionFailed:
+            if not proxy:
+                raise
+            return [(proxy, target.host)]
+        addresses = await self._host.granted(lambda grants: grants.addresses(target, resolved), why)
+        if proxy:
+            return [(proxy, target.host)]
+        return [("", address) for address in addresses[:_ADDRESSES]]
+
+    def _proxy(self, target: Target) -> str:
+        """Return the URL of the environment's proxy for a target, or nothing."""
+        if target.address is not None or target.host.endswith("localhost"):
+            return ""
+        variable = self._host.settings.vault.variable
+        names = (f"{target.scheme}_proxy", "all_proxy")
+        found = next((v for n in names for v in (variable(n), variable(n.upper())) if v), "")
+        excepted = variable("no_proxy") or variable("NO_PROXY") or ""
+        if not found or any(_covers(entry.strip(), target) for entry in excepted.split(",")):
+            return ""
+        return found if "://" in found else f"http://{found}"
+
+    def _transport(self, proxy: str) -> httpx2.AsyncHTTPTransport:
+        transport = self._transports.get(proxy)
+        if transport is None:
+            limits = httpx2.Limits(max_connections=_AT_ONCE * 2, max_keepalive_connections=0)
+            try:
+                transport = httpx2.AsyncHTTPTransport(
+                    verify=self._tls, trust_env=False, limits=limits, proxy=proxy or None
+                )
+            except (ValueError, ImportError) as error:
+                raise WorldError(
+                    f"the proxy in the environment cannot be used: {error}", code="bad_proxy"
+                ) from error
+            self._transports[proxy] = transport
+        return transport
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx2.create_ssl_context()
+
+
+def _covers(entry: str, target: Target) -> bool:
+    """Tell whether an entry of ``NO_PROXY`` (a name, with or without a port, or ``*``) covers a target."""
+    name, _, port = entry.lower().removeprefix("*.").removeprefix(".").partition(":")
+    if not name or (port and port != str(target.port)):
+        return False
+    return name == "*" or target.host == name or target.host.endswith(f".{name}")
+
+
+async def _resolve(target: Target) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as error:
+        raise ConnectionFailed(
+            f"the name {target.host} cannot be resolved", code="name_not_resolved"
+        ) from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _request(ask: Ask, target: Target, address: str, attachment: Attachment) -> httpx2.Request:
+    try:
+        url = httpx2.URL(ask.url)
+        if attachment.query:
+            url = url.copy_merge_params(dict(attachment.query))
+        # what was checked is what is asked, whatever another reading of the URL may say
+        url = url.copy_with(scheme=target.scheme, host=address, port=target.port, fragment=None)
+        headers = [
+            ("Host", _host_header(target)),
+            *_defaults(ask.headers),
+            *ask.headers,
+            *attachment.headers,
+        ]
+        named = target.scheme == "https" and target.address is None
+        extensions = {"sni_hostname": target.host} if named else {}
+        return httpx2.Request(
+            ask.method,
+            url,
+            headers=httpx2.Headers(headers, encoding="utf-8"),
+            content=ask.body or None,
+            extensions=extensions,
+        )
+    except (httpx2.InvalidURL, UnicodeError, TypeError) as error:
+        raise BadArgument(f"this request cannot be made: {shown(str(error))}") from error
+
+
+def _host_header(target: Target) -> str:
+    usual = 443 if target.scheme == "https" else 80
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return host if target.port == usual else f"{host}:{target.port}"
+
+
+def _defaults(given: Headers) -> Headers:
+    defaults = {
+        "accept": "*/*",
+        "accept-encoding": "gzip, deflate",
+        "user-agent": f"llmspell-kernel/{__version__}",
+    }
+    for name, _ in given:
+        defaults.pop(name.lower(), None)
+    return list(defaults.items())
+
+
+def _check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    for name, value in headers:
+        if name.lower() in _OURS or name.lower().startswith("proxy-"):
+            raise BadArgument(f"the header '{shown(name)}' cannot be set")
+        if not name.isascii() or not name.isprintable() or not value.isprintable():
+            raise BadArgument(f"the header '{shown(name)}' holds characters that a header cannot")
+
+
+@contextlib.asynccontextmanager
+async def _answer(
+    transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, target: Target
+) -> AsyncGenerator[httpx2.Response]:
+    """Send a request; what the library raises becomes ours."""
+    try:
+        response = await transport.handle_async_request(request)
+        response.request = request
+        try:
+            yield response
+        finally:
+            await response.aclose()
+    except httpx2.TimeoutException as error:
+        raise Timeout(f"no whole answer from {target} within the time allowed") from error
+    except httpx2.LocalProtocolError as error:
+        raise BadArgument(f"this request cannot be made: {shown(str(error))}") from error
+    except httpx2.DecodingError as error:
+        raise WorldError(f"the answer of {target} cannot be unpacked", code="bad_answer") from error
+    except httpx2.TransportError as error:
+        reason = shown(str(error)) or type(error).__name__
+        raise ConnectionFailed(f"no connection to {target}: {reason}") from error
+
+
+def _too_large(target: Target, most: int) -> SpellError:
+    return WorldError(
+        f"the answer of {target} is too large (limit {most:,} bytes)",
+        code="too_large",
+        suggestion="the setting http.max_bytes raises the limit",
+    )
+
+
+def _redirected(ask: Ask, status: int, location: str, target: Target) -> Ask:
+    """Return the request that a redirect asks for (RFC 9110, 15.4)."""
+    try:
+        url = str(httpx2.URL(ask.url).join(location))
+        elsewhere = parse_url(url) != target
+    except (httpx2.InvalidURL, ValueError, BadArgument) as error:
+        raise WorldError(f"{target} redirects to what is no URL", code="bad_answer") from error
+    method, body, headers = ask.method, ask.body, ask.headers
+    if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
+        method, body = "GET", b""
+        headers = [(name, value) for name, value in headers if not name.lower().startswith("content-")]
+    if elsewhere:
+        headers = [(name, value) for name, value in headers if name.lower() not in _PERSONAL]
+    return msgspec.structs.replace(ask, url=url, method=method, body=body, headers=headers)
+
+
+def _reply(ask: Ask, response: httpx2.Response, body: bytes, attachment: Attachment) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    for word in attachment.words:
+        body = body.replace(word.encode(), b"[secret]")
+        headers = {name: value.replace(word, "[secret]") for name, value in headers.items()}
+    return Reply(
+        status=response.status_code,
+        reason=response.reason_phrase,
+        headers=headers,
+        body=body,
+        url=ask.url,
+    )

@@ -1,0 +1,235 @@
+-- `http`: requests, made by the kernel process (bridges/http.py) to hosts that are granted.
+
+local bridge = require("bridge")
+local json = require("lib.json")
+local raise = require("raise")
+
+local next, rawget, rawset, setmetatable, tostring, type = next, rawget, rawset, setmetatable, tostring, type
+local byte, find, format, gsub, lower, upper =
+  string.byte, string.find, string.format, string.gsub, string.lower, string.upper
+local concat, sort = table.concat, table.sort
+
+local M = {}
+
+local send = bridge.bind("http_requests", "send")
+
+--- What is asked for.
+---@class http.Request
+---@field url string with `http://` or `https://`
+---@field method? "GET"|"POST"|"PUT"|"PATCH"|"DELETE"|"HEAD"
+---@field headers? table by name; a value may be a credential of `auth`
+---@field query? table parameters that are added to the URL
+---@field body? string|table what is sent; a table goes as JSON
+---@field json? any what is sent as JSON
+---@field form? table what is sent as the fields of a form
+---@field auth? Credential who asks
+---@field timeout? number seconds for all of it
+
+--- An answer, whatever its status.
+---@class http.Response
+---@field status integer
+---@field ok boolean whether the status is 200 to 299
+---@field headers table<string, string> by their names in lower case
+---@field body string
+---@field url string where it came from, after redirects
+---@field reason string what the status means
+local Response = {}
+
+local meta = { __name = "http.Response", __index = Response }
+
+--- Reads the body as JSON: the value, or `nil, err`.
+--- ```lua
+--- local value, err = http.response{ body = '{"n": 1}' }:json()
+--- print(value.n) --> 1
+--- ```
+---@return any value
+function Response:json()
+  if type(self) ~= "table" then raise.raise("call json with a colon: response:json()") end
+  return json.decode(rawget(self, "body"))
+end
+
+--- Makes a response without a request, for tests and for mocks.
+--- ```lua
+--- print(http.response{ status = 404 }.ok) --> false
+--- ```
+---@param fields table
+---@return http.Response response
+function M.response(fields)
+  raise.check(1, "http.response", "table", fields)
+  local status = fields.status or 200
+  return setmetatable({
+    status = status,
+    ok = status >= 200 and status < 300,
+    headers = fields.headers or {},
+    body = fields.body or "",
+    url = fields.url or "",
+    reason = fields.reason or "",
+  }, meta)
+end
+
+local function escaped(text)
+  return (gsub(text, "[^%w%-%._~]", function(c) return format("%%%02X", byte(c)) end))
+end
+
+--- Writes parameters for a URL, or the fields of a form: `a=1&b=x%20y`.
+--- ```lua
+--- print(http.encode{ q = "lua & jupyter", n = 1 }) --> n=1&q=lua%20%26%20jupyter
+--- ```
+---@param parameters table
+---@return string text
+function M.encode(parameters)
+  raise.check(1, "http.encode", "table", parameters)
+  local parts = {}
+  for key, value in next, parameters do
+    local values = type(value) == "table" and value or { value }
+    for index = 1, #values do
+      parts[#parts + 1] = escaped(tostring(key)) .. "=" .. escaped(tostring(values[index]))
+    end
+  end
+  sort(parts)
+  return concat(parts, "&")
+end
+
+local function with_query(url, query)
+  local text = M.encode(query)
+  if text == "" then return url end
+  local whole, fragment = url, ""
+  local hash = find(url, "#", 1, true)
+  if hash then whole, fragment = string.sub(url, 1, hash - 1), string.sub(url, hash) end
+  return whole .. (find(whole, "?", 1, true) and "&" or "?") .. text .. fragment
+end
+
+local function has_header(headers, name)
+  for key in next, headers do
+    if type(key) == "string" and lower(key) == name then return true end
+  end
+  return false
+end
+
+local KNOWN = {
+  url = true, method = true, headers = true, query = true, body = true, json = true, form = true, auth = true,
+  timeout = true,
+}
+
+-- The request as the kernel process takes it.
+local function prepared(caller, options)
+  for key in next, options do
+    if not KNOWN[key] then raise.raise("'" .. caller .. "' has no option '" .. tostring(key) .. "'") end
+  end
+  local headers, body, kind = {}, options.body, nil
+  local given = raise.check(1, caller, "table", options.headers, true) or {}
+  for key, value in next, given do rawset(headers, key, value) end
+  if options.json ~= nil then
+    body, kind = json.encode(options.json), "application/json"
+  elseif options.form ~= nil then
+    body, kind = M.encode(options.form), "application/x-www-form-urlencoded"
+  elseif type(body) == "table" then
+    body, kind = json.encode(body), "application/json"
+  end
+  if kind and not has_header(headers, "content-type") then headers["Content-Type"] = kind end
+  local url = options.url
+  if type(url) ~= "string" then raise.raise("'" .. caller .. "' needs a 'url'") end
+  return {
+    url = options.query and with_query(url, options.query) or url,
+    method = options.method or (body ~= nil and "POST" or "GET"),
+    headers = headers,
+    body = body,
+    auth = options.auth,
+    timeout = options.timeout,
+  }
+end
+
+local function request(caller, options)
+  local answer, err = send(caller, prepared(caller, options))
+  if answer == nil then return nil, err end
+  return M.response(answer)
+end
+
+--- Makes a request: `{ url, method, headers, query, body or json or form, auth, timeout }`. Returns the response
+--- whatever its status, or `nil, err` if there is none. The host must be granted; redirects are followed if theirs are
+--- too.
+--- ```lua
+--- local ok, err = pcall(http.request, { url = "http://192.0.2.1/" })
+--- print(ok, err.code) --> false	missing_grant
+--- ```
+---@param options http.Request|string
+---@return http.Response response
+function M.request(options)
+  if type(options) == "string" then options = { url = options } end
+  return request("http.request", raise.check(1, "http.request", "table", options))
+end
+
+local function method_of(name, with_body)
+  local caller = "http." .. name
+  if with_body then
+    return function(url, body, headers)
+      raise.check(1, caller, "string", url)
+      return request(caller, { url = url, method = upper(name), body = body == nil and "" or body, headers = headers })
+    end
+  end
+  return function(url, headers)
+    raise.check(1, caller, "string", url)
+    return request(caller, { url = url, method = upper(name), headers = headers })
+  end
+end
+
+--- Gets what is at a URL.
+--- ```lua
+--- local ok, err = pcall(http.get, "http://192.0.2.1/", { Accept = "text/plain" })
+--- print(ok, err.code) --> false	missing_grant
+--- ```
+---@param url string
+---@param headers? table
+---@return http.Response response
+M.get = method_of("get")
+
+--- Asks for the headers of what is at a URL.
+--- ```lua
+--- print(pcall(http.head, 5)) --> false	bad argument #1 to 'http.head' (string expected, got number)
+--- ```
+---@param url string
+---@param headers? table
+---@return http.Response response
+M.head = method_of("head")
+
+--- Deletes what is at a URL.
+--- ```lua
+--- print(pcall(http.delete, 5)) --> false	bad argument #1 to 'http.delete' (string expected, got number)
+--- ```
+---@param url string
+---@param headers? table
+---@return http.Response response
+M.delete = method_of("delete")
+
+--- Posts to a URL. A body that is a table goes as JSON.
+--- ```lua
+--- local ok, err = pcall(http.post, "http://192.0.2.1/", { n = 1 }, { Accept = "application/json" })
+--- print(ok, err.code) --> false	missing_grant
+--- ```
+---@param url string
+---@param body? string|table
+---@param headers? table
+---@return http.Response response
+M.post = method_of("post", true)
+
+--- Puts something at a URL. A body that is a table goes as JSON.
+--- ```lua
+--- print(pcall(http.put, 5)) --> false	bad argument #1 to 'http.put' (string expected, got number)
+--- ```
+---@param url string
+---@param body? string|table
+---@param headers? table
+---@return http.Response response
+M.put = method_of("put", true)
+
+--- Changes what is at a URL. A body that is a table goes as JSON.
+--- ```lua
+--- print(pcall(http.patch, 5)) --> false	bad argument #1 to 'http.patch' (string expected, got number)
+--- ```
+---@param url string
+---@param body? string|table
+---@param headers? table
+---@return http.Response response
+M.patch = method_of("patch", true)
+
+return M

@@ -1,0 +1,312 @@
+"""`http` and `auth` from a cell, against a real server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from llmspell_kernel.bridges import http_client
+from llmspell_kernel.session.outcome import Interrupted
+
+from .web_server import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import Notebook, Open
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with WebServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def cell(open_notebook: Open, web: WebServer) -> Notebook:
+    """A notebook that may ask the server, whose URL is in `url`."""
+    notebook = await open_notebook(grant_http=f"127.0.0.1:{web.port}", http_max_bytes="100000")
+    await notebook.value(f"url = '{web.url}';")
+    return notebook
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, **names: list[str]) -> None:
+    """Let names lead to addresses; `_` stands for a dot."""
+
+    async def resolve(target: Any) -> list[str]:
+        return names[target.host.replace(".", "_")]
+
+    monkeypatch.setattr(http_client, "_resolve", resolve)
+
+
+REQUESTS = [
+    ("http.get(url)", {"method": "GET", "path": "/", "body": ""}),
+    ("http.get(url .. '/echo?a=1', {['X-One'] = 'é'})", {"x-one": "Ã©"}),
+    ("http.request(url)", {"method": "GET"}),
+    ("http.post(url, 'text', {['Content-Type'] = 'text/x'})", {"body": "text", "content-type": "text/x"}),
+    ("http.post(url, {n = 1})", {"body": '{"n":1}', "content-type": "application/json"}),
+    ("http.post(url)", {"method": "POST", "body": ""}),
+    ("http.put(url, 'x')", {"method": "PUT", "body": "x"}),
+    ("http.patch(url)", {"method": "PATCH", "content-length": "0"}),
+    ("http.delete(url)", {"method": "DELETE"}),
+    ("http.request{url = url, json = json.array()}", {"method": "POST", "body": "[]"}),
+    ("http.request{url = url, form = {b = 'x y', a = {1, 2}}}", {"body": "a=1&a=2&b=x%20y"}),
+    ("http.request{url = url .. '/echo#f', query = {q = '&'}}", {"path": "/echo?q=%26"}),
+    ("http.request{url = url, method = 'post', body = '\\xff\\0'}", {"body": "\xff\0"}),
+]  # fmt: skip
+
+
+async def test_requests_arrive_as_they_were_meant(cell: Notebook, web: WebServer) -> None:
+    for code, expected in REQUESTS:
+        assert await cell.value(f"local r = assert({code}) return r.status, r.ok, type(r:json())") == (
+            '200\ttrue\t"table"'
+        )
+        seen = web.seen[-1] | web.seen[-1]["headers"]
+        assert {key: seen[key] for key in expected} == expected, code
+
+
+async def test_answers_arrive_whatever_their_status(cell: Notebook) -> None:
+    code = "local r = http.get(url .. '/nothing') return r.status, r.ok, r.body, r.reason"
+    assert await cell.value(code) == '404\tfalse\t"no such page"\t"Not Found"'
+    assert await cell.value("http.head(url).body, http.get(url).headers['x-twice']") == '""\t"a"'
+    assert "not JSON" in str(await cell.value("http.get(url .. '/nothing'):json()"))
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/large", "too large"),
+        ("/bomb", "too large"),
+        ("/broken", "cannot be unpacked"),
+        ("/drop", "no connection to 127.0.0.1"),
+        ("/redirect/302/http://[", "redirects to what is no URL"),
+    ],
+)
+async def test_what_fails_in_the_world_is_returned(cell: Notebook, path: str, shown: str) -> None:
+    assert shown in str(await cell.value(f"local r, err = http.get(url .. '{path}') return r, err.message"))
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("http.request{}", "'http.request' needs a 'url'"),
+        ("http.request{url = url, timout = 1}", "has no option 'timout'"),
+        ("http.request{url = url, timeout = -1}", "bad option 'timeout' to 'http.request'"),
+        ("http.request{url = url, method = 'TRACE'}", "bad option 'method'"),
+        ("http.get(url, {Host = 'other'})", "the header 'Host' cannot be set"),
+        ("http.get(url, {A = 'x\\r\\nB: y'})", "characters that a header cannot"),
+        ("http.get(url, {A = print})", "A: string expected"),
+        ("http.get('file:///etc/passwd')", "http:// or https://"),
+        ("http.get('http://user:pw@127.0.0.1/')", "user name or password"),
+        ("http.get('http://169.254.169.254/latest/meta-data')", "169.254.169.254"),
+        ("http.get('http://127.0.0.1:1/')", "is not granted"),
+        ("http.get('http://[::1]/')", "is not granted"),
+        ("http.get('http://0x7f000001/')", "127.0.0.1"),
+        ("http.get('http://example.org/')", "is not granted"),
+    ],
+)
+async def test_misuse_and_what_is_not_granted_raise(cell: Notebook, code: str, problem: str) -> None:
+    shown = str(
+        await cell.value(f"local ok, err = pcall(function() return {code} end) return ok, tostring(err)")
+    )
+    assert shown.startswith("false")
+    assert problem in shown
+
+
+async def test_redirects_are_checked_and_leave_credentials_behind(
+    cell: Notebook, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WebServer() as other:
+        shown = await cell.value(
+            f"local ok, err = pcall(http.get, url .. '/redirect/302/{other.url}/') return err.code, err.message"
+        )
+        assert "missing_grant" in str(shown)
+        assert str(other.port) in str(shown)
+        assert other.seen == []
+    code = "http.request{url = url .. '/redirect/303/' .. url .. '/echo', json = {1}, headers = {X = '1'}}:json()"
+    assert await cell.value(
+        f"local r = {code} return r.method, r.body, r.headers.x, r.headers['content-type']"
+    ) == ('"GET"\t""\t"1"\tnil')
+    code = "http.request{url = url .. '/redirect/307/' .. url .. '/echo', json = {1}}:json()"
+    assert await cell.value(f"local r = {code} return r.method, r.body") == '"POST"\t"[1]"'
+
+
+async def test_loops_of_redirects_end(open_notebook: Open, web: WebServer) -> None:
+    cell = await open_notebook(grant_http=f"127.0.0.1:{web.port}", http_redirects="2")
+    chain = f"{web.url}/redirect/302/" * 4
+    assert "more than 2 redirects" in str(await cell.value(f"http.get('{chain}')"))
+    assert len(web.seen) == 3
+
+
+async def test_a_name_that_leads_inside_is_refused(
+    open_notebook: Open, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, evil_test=["127.0.0.1"])
+    cell = await open_notebook(grant_http=f"evil.test:{web.port}")
+    shown = await cell.value(f"select(2, pcall(http.get, 'http://evil.test:{web.port}/')).message")
+    assert "its name leads to 127.0.0.1" in str(shown)
+    assert web.seen == []
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(
+    open_notebook: Open, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, good_test=["127.0.0.2", "127.0.0.1"])  # nobody listens at the first
+    cell = await open_notebook(grant_http=f"good.test:{web.port},127.0.0.0/8:{web.port}")
+    code = f"http.get('http://good.test:{web.port}/x?y=1')"
+    assert await cell.value(f"{code}.status") == "404"
+    assert web.seen[-1]["headers"]["host"] == f"good.test:{web.port}"
+
+
+async def test_proxies_of_the_environment(
+    open_notebook: Open, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, named_test=["93.184.216.34"], bad_test=["10.0.0.1"], direct_test=["127.0.0.1"])
+    grants = f"named.test,bad.test,direct.test:{web.port},127.0.0.1:{web.port}"
+    cell = await open_notebook(grant_http=grants, HTTP_PROXY=web.url, NO_PROXY="x.test, .direct.test")
+    assert await cell.value("http.get('http://named.test/echo').status") == "200"
+    assert web.seen[-1]["path"] == "http://named.test/echo"
+    assert "leads to 10.0.0.1" in str(
+        await cell.value("select(2, pcall(http.get, 'http://bad.test/')).message")
+    )
+    assert await cell.value(f"http.get('http://direct.test:{web.port}/echo').status") == "200"
+    assert web.seen[-1]["path"] == "/echo"
+
+
+async def test_time_is_limited(cell: Notebook, web: WebServer) -> None:
+    code = "local r, err = http.request{url = url .. '/hang', timeout = 0.2} return err.code, err.retryable"
+    assert await cell.value(code) == '"timeout"\ttrue'
+    assert await asyncio.to_thread(web.gone.wait, 20)
+
+
+async def test_requests_go_on_side_by_side(cell: Notebook) -> None:
+    code = """
+    local jobs = {}
+    for n = 1, 20 do jobs[n] = async(function() return http.get(url .. '/slow').body end) end
+    for n = 1, 20 do assert(async.await(jobs[n]) == 'at last') end"""
+    began = time.monotonic()
+    await cell.value(code)
+    assert time.monotonic() - began < 4  # one after the other: 8
+
+
+async def test_an_interrupt_ends_the_connection(cell: Notebook, web: WebServer) -> None:
+    running = asyncio.create_task(cell.run("http.get(url .. '/hang')"))
+    while not any(seen["path"] == "/hang" for seen in web.seen):
+        await asyncio.sleep(0.01)
+    cell.session.interrupt()
+    assert isinstance(await running, Interrupted)
+    assert await asyncio.to_thread(web.gone.wait, 20)
+
+
+# ── auth ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def keyed(open_notebook: Open, web: WebServer, tmp_path: Path) -> Notebook:
+    """A notebook with secrets, one of which may go to the server."""
+    (tmp_path / "config.toml").write_text(f"""
+[secrets.KEY]
+env = "MY_KEY"
+hosts = ["127.0.0.1:{web.port}"]
+[secrets.CLIENT]
+env = "MY_CLIENT"
+hosts = ["127.0.0.1:{web.port}"]
+[secrets.ELSEWHERE]
+env = "MY_KEY"
+hosts = ["example.org"]
+[secrets.UNSET]
+env = "NOT_THERE"
+hosts = ["127.0.0.1:{web.port}"]
+""")
+    environ = {"MY_KEY": "my-key-value-123", "MY_CLIENT": "client-secret-value"}
+    notebook = await open_notebook(grant_http=f"127.0.0.1:{web.port},named.test:{web.port}", **environ)
+    await notebook.value(f"url = '{web.url}';")
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "value"),
+    [
+        ("auth = auth.bearer('KEY')", "authorization", "Bearer my-key-value-123"),
+        ("auth = auth.basic('ada', 'KEY')", "authorization", "Basic YWRhOm15LWtleS12YWx1ZS0xMjM="),
+        ("auth = auth.api_key('KEY')", "x-api-key", "my-key-value-123"),
+        ("auth = auth.api_key('KEY', {header = 'X-Other'})", "x-other", "my-key-value-123"),
+        ("headers = {Authorization = auth.bearer('KEY')}", "authorization", "Bearer my-key-value-123"),
+        ("headers = {['X-Mine'] = auth.api_key('KEY')}", "x-mine", "my-key-value-123"),
+    ],
+)
+async def test_secrets_are_sent_and_never_seen(
+    keyed: Notebook, web: WebServer, options: str, header: str, value: str
+) -> None:
+    body = str(await keyed.value(f"http.request{{url = url, {options}}}.body"))
+    assert web.seen[-1]["headers"][header] == value
+    assert "my-key-value-123" not in body
+    assert value.removeprefix("Basic ") not in body
+    assert "[secret]" in body
+
+
+async def test_a_key_in_the_url_is_not_told(keyed: Notebook, web: WebServer) -> None:
+    code = "local r = http.request{url = url .. '/echo?a=1', auth = auth.api_key('KEY', {query = 'key'})}"
+    assert await keyed.value(f"{code} return r.url") == f'"{web.url}/echo?a=1"'
+    assert web.seen[-1]["path"] == "/echo?a=1&key=my-key-value-123"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("ELSEWHERE", "the secret ELSEWHERE may not be sent to 127.0.0.1"),
+        ("NOBODY", "there is no secret named NOBODY"),
+        ("MY_KEY", "there is no secret named MY_KEY"),
+        ("UNSET", "the secret UNSET is not set"),
+    ],
+)
+async def test_secrets_go_to_their_hosts_alone(
+    keyed: Notebook, web: WebServer, name: str, problem: str
+) -> None:
+    code = f"local ok, err, more = pcall(http.request, {{url = url, auth = auth.bearer('{name}')}})"
+    assert problem in str(await keyed.value(f"{code} return tostring(more or err)"))
+    assert web.seen == []
+
+
+async def test_secrets_do_not_follow_redirects_elsewhere(
+    keyed: Notebook, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, named_test=["127.0.0.1"])
+    where = f"/redirect/302/http://named.test:{web.port}/echo"
+    await keyed.value(f"http.request{{url = url .. '{where}', auth = auth.bearer('KEY')}};")
+    assert web.seen[0]["headers"]["authorization"] == "Bearer my-key-value-123"
+    assert web.seen[-1]["headers"]["host"] == f"named.test:{web.port}"
+    assert "authorization" not in web.seen[-1]["headers"]
+
+
+async def test_oauth2_tokens_are_asked_for_once(keyed: Notebook, web: WebServer) -> None:
+    code = """
+    local token = auth.oauth2{token_url = url .. '/token', client_id = 'me', secret = 'CLIENT', scope = 'a b'}
+    local jobs = {}
+    for n = 1, 3 do jobs[n] = async(function() return http.request{url = url, auth = token}.body end) end
+    return async.await(jobs[1]) .. async.await(jobs[2]) .. async.await(jobs[3])"""
+    shown = str(await keyed.value(code))
+    assert "token-abcdef" not in shown
+    asked = [seen for seen in web.seen if seen["path"] == "/token"]
+    assert [seen["body"] for seen in asked] == ["grant_type=client_credentials&scope=a+b"]
+    assert [s["headers"]["authorization"] for s in web.seen if s["path"] == "/"] == [
+        "Bearer token-abcdef"
+    ] * 3
+
+
+async def test_an_oauth2_server_that_refuses_is_told(keyed: Notebook) -> None:
+    code = "auth.oauth2{token_url = url .. '/token', client_id = 'you', secret = 'CLIENT'}"
+    shown = await keyed.value(f"select(2, http.request{{url = url, auth = {code}}}).message")
+    assert "status 401" in str(shown)
+
+
+async def test_references_are_data(keyed: Notebook) -> None:
+    assert await keyed.value("tostring(auth.basic('u', 'KEY'))") == '"credential: basic KEY"'
+    assert "is not a credential" in str(await keyed.value("pcall(http.request, {url = url, auth = {x = 1}})"))
+    assert "needs 'token_url'" in str(await keyed.value("pcall(auth.oauth2, {})"))
+    shown = await keyed.value("local l = auth.list() return #l, l[1].name, l[1].set, l[4].set, l[2].hosts[1]")
+    assert shown == '4\t"CLIENT"\ttrue\tfalse\t"example.org"'
