@@ -225,11 +225,9 @@ class Worker:
 
     def _checkpoint(self, number: int) -> None:
         with self._sending:  # so that the watchdog is not in the middle of a frame
-            copy = self._forks.fork(number, self._control)
+            copy = self._forks.fork(number, self._control, self._data)
         if copy is not None:
             self._sending = threading.Lock()
-            self._data.close()
-            self._control.close()
             self._data, self._control = copy
             # what had been read already was meant for the engine that goes on
             self._buffer = wire.FrameBuffer()

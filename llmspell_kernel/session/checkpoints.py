@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.session.calls import UnderWay
 
-_IDLE_SECONDS = 0.004
-"""A copy is taken so long after a cell: not in the way of one that follows at once."""
-
 _DEAR_SECONDS = 0.005
 """A fork that takes longer is not made between two cells that follow each other at once, unless …"""
 
@@ -142,8 +139,12 @@ class Checkpoints:
 
     @property
     def idle_delay(self) -> float:
-        """Seconds without a cell after which a copy is in nobody's way."""
-        return max(_IDLE_SECONDS, 2 * self.fork_seconds)
+        """Seconds after a cell's reply at which a copy is taken.
+
+        A fork that costs little begins at once, while the kernel process is busy with the reply and the next request;
+        one that costs more, once no cell has followed at once.
+        """
+        return 2 * self.fork_seconds if self.fork_seconds > _DEAR_SECONDS else 0.0
 
     def mark_stale(self) -> None:
         """The engine has changed since the last copy was taken."""
