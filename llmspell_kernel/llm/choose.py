@@ -127,7 +127,7 @@ class Chooser:
     async def _unnamed(self) -> Choice:
         if self._directory.variable("OPENAI_BASE_URL"):
             return self._choice("openai", "", Origin.BASE_URL)
-        if found := await self._search():
+        if found := await self.found():
             return self._choice(found.provider, found.model, Origin.FOUND)
         if name := self._local_model():
             return self._choice(LOCAL, name, Origin.LOCAL)
@@ -149,7 +149,7 @@ class Chooser:
         """Who answers to a bare model name: who has it here, else its maker, else the server found here."""
         if self._directory.variable("OPENAI_BASE_URL"):
             return "openai"
-        found = await self._search()
+        found = await self.found()
         if found is not None and model in found.models:
             return found.provider
         if model == self._local_model():
@@ -166,14 +166,15 @@ class Chooser:
             if name is None:
                 raise local_model_missing()
             return name
-        found = await self._search() if self._directory.is_gateway(provider) else None
+        found = await self.found() if self._directory.is_gateway(provider) else None
         if found is not None and found.provider == provider:
             return found.model
         info = self._directory.get(provider)
         elsewhere = provider in KNOWN and info.base_url != KNOWN[provider].base_url
         return "" if elsewhere and info.default_model == KNOWN[provider].default_model else info.default_model
 
-    async def _search(self) -> Found | None:
+    async def found(self) -> Found | None:
+        """The server on this machine that answered when it was looked for, once."""
         async with self._lock:
             if self._preferences.search and not self._looked:
                 where = [(name, self._directory.get(name).base_url) for name in _ON_THIS_MACHINE]

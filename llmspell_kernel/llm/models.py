@@ -86,6 +86,7 @@ class Models:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._announced: set[Choice] = set()
         self._interceptors: list[Interceptor] = []
+        self._listed: dict[str, None] = {}
         self._core = chain([self.meter.around], self._ask)
 
     def intercept(self, interceptor: Interceptor) -> Callable[[], None]:
@@ -198,9 +199,19 @@ class Models:
         if provider:
             choice = await self._chooser.choose(provider=provider)
             await self._permitted(choice)
-            return await self._provider(choice).models()
+            offered = await self._provider(choice).models()
+            self._listed.update(dict.fromkeys(info.full_name for info in offered))
+            return offered
         answers = await asyncio.gather(*(self._offered(name) for name in self._directory.names))
         return tuple(info for answer in answers for info in answer)
+
+    async def at_hand(self) -> list[str]:
+        """Names of models that are known without asking anybody beyond this machine, the likeliest first."""
+        found = await self._chooser.found()
+        served = [f"{found.provider}:{name}" for name in found.models] if found is not None else []
+        pulled = [f"{LOCAL}:{weights.name}" for weights in self.store.list()]
+        wanted = (self.preferences.model, self.preferences.embedding)
+        return [*dict.fromkeys([*(name for name in wanted if name), *served, *pulled, *self._listed])]
 
     async def aclose(self) -> None:
         """Close every connection and end the local model."""

@@ -24,7 +24,7 @@ _SNAPSHOT_DELAY_SECONDS = 0.2
 
 Query = Callable[..., Awaitable[Any]]
 """``query(module, function, *arguments)``; None while a cell runs."""
-Ids = Callable[[IdKind, str], Sequence[KnownId]]
+Ids = Callable[[IdKind, str], Awaitable[Sequence[KnownId]]]
 
 
 class EngineLive:
@@ -82,4 +82,4 @@ class EngineLive:
 
     async def ids(self, kind: IdKind, prefix: str = "") -> Sequence[KnownId] | None:
         """Ids of one kind that begin with `prefix`."""
-        return self._ids(kind, prefix)
+        return await self._ids(kind, prefix)

@@ -12,11 +12,11 @@ from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
-from llmspell_kernel.language.live import KnownId
 from llmspell_kernel.session import problems
 from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
+from llmspell_kernel.session.ids import Ids
 from llmspell_kernel.session.launching import engine_options
 from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.candidates import Completions
     from llmspell_kernel.language.completeness import Completeness
     from llmspell_kernel.language.diagnostics import Diagnostic
-    from llmspell_kernel.language.live import IdKind, Variables
+    from llmspell_kernel.language.live import Variables
     from llmspell_kernel.llm.models import Models
     from llmspell_kernel.session.checkpoints import Point, Undone
 
@@ -70,8 +70,9 @@ class Session:
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
+        self.ids = Ids(settings, self._registry, lambda: self.models, lambda: self.grants, self.query)
         self._help = Assistance(
-            self._registry, self.sources, self._warned, self.query, lambda: self.running, self._ids
+            self._registry, self.sources, self._warned, self.query, lambda: self.running, self.ids
         )
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
@@ -318,12 +319,6 @@ class Session:
     async def variables(self) -> Variables | None:
         """The variables that the cells have made, by name; None while a cell runs."""
         return await self._help.live.variables()
-
-    def _ids(self, kind: IdKind, prefix: str) -> list[KnownId]:
-        if kind != "module":
-            return []
-        names = dict.fromkeys(export.module for export in self._registry.exports())
-        return [KnownId(name) for name in names if name.startswith(prefix)]
 
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
 

@@ -121,6 +121,12 @@ local function plain(value, limit)
   return preview.text(value, limit)
 end
 
+-- The first line of a text, if it is short valid UTF-8.
+local function plain_line(text)
+  local line = string_match(string_sub(text, 1, NAME_BYTES), "^[^\n]*")
+  return utf8_len(line) and line or ""
+end
+
 -- Keys outside the list part in a readable order: of a large table the first that come.
 local function other_keys(t, length)
   local keys, key, looked_at = {}, next(t), 0
@@ -266,6 +272,21 @@ function M.names(context, prefix, limit)
   local locals = #found.rows
   found.add_table(context.globals)
   return { rows = list_or_nil(found.rows), locals = locals, truncated = found.full }
+end
+
+-- What spells have registered of a kind (lib/names.lua): name → its description.
+function M.registered(context, kind, limit)
+  if kind == "tool" and context.members and context.members.tools then context.members.tools() end
+  local found, left = {}, limit
+  for name, value in next, require("lib.names").of(kind) do
+    if left == 0 then break end
+    if safe_name(name) then
+      local description = type(value) == "table" and rawget(value, "description")
+      found[name] = type(description) == "string" and plain_line(description) or ""
+      left = left - 1
+    end
+  end
+  return found
 end
 
 -- ── describing one value ───────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ local ipairs, next, pcall, setmetatable, type = ipairs, next, pcall, setmetatabl
 local sort = table.sort
 
 local M = {}
-local registered = {} -- name → agent, function, or table with a function `execute`
+local registered = require("lib.names").of("agent") -- name → agent, function, or table with a function `execute`
 
 --- What an agent is made of.
 ---@class agent.Config: llm.Options

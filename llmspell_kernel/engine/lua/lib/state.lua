@@ -6,6 +6,7 @@ local bridge = require("bridge")
 local codec = require("codec")
 local errorobject = require("errorobject")
 local path = require("lib.path")
+local named = require("lib.names").of("state") -- for completion
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -426,7 +427,7 @@ end
 --- local s = state.create("visits", { persistent = true, defaults = { count = 0 } })
 --- print(s:increment("count") > 0) --> true
 --- ```
----@param name? string|table the name; or, alone, the values of a state without one
+---@param name? StateName|table the name; or, alone, the values of a state without one
 ---@param options? state.Options
 ---@return State state
 function M.create(name, options)
@@ -440,6 +441,7 @@ function M.create(name, options)
     local made, err = keeper.commit({ { key = key, value = value, version = 0 } })
     if made == nil then return nil, err end
   end
+  if name then named[name] = true end
   return object_of(name or "unnamed", keeper)
 end
 
@@ -463,7 +465,7 @@ end
 --- ```lua
 --- state.remove("kept")
 --- ```
----@param name string
+---@param name StateName
 ---@return boolean done
 function M.remove(name)
   raise.check(1, "state.remove", "string", name)

@@ -18,7 +18,7 @@ local problems_of = bridge.bind("tool_checks", "problems")
 local M = {}
 
 local KEPT = 1000 -- entries of the history
-local registered, metrics, history = {}, {}, {}
+local registered, metrics, history = require("lib.names").of("tool"), {}, {}
 
 for _, described in ipairs(builtin_tools) do
   described.builtin = true
