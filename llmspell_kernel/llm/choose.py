@@ -110,6 +110,11 @@ class Chooser:
             return await self._named(model, provider, configured, Origin.CALL)
         return configured or await self._unnamed()
 
+    @property
+    def last_found(self) -> Found | None:
+        """The server on this machine that answered, if it has been looked for."""
+        return self._found
+
     def forget(self) -> None:
         """Look again next time: what was found has stopped answering."""
         self._found, self._looked = None, False

@@ -205,9 +205,13 @@ class Models:
         answers = await asyncio.gather(*(self._offered(name) for name in self._directory.names))
         return tuple(info for answer in answers for info in answer)
 
-    async def at_hand(self) -> list[str]:
-        """Names of models that are known without asking anybody beyond this machine, the likeliest first."""
-        found = await self._chooser.found()
+    async def look_around(self) -> None:
+        """Look for a model server on this machine, once; `at_hand` knows its models then."""
+        await self._chooser.found()
+
+    def at_hand(self) -> list[str]:
+        """Names of models that are known without asking anybody, the likeliest first."""
+        found = self._chooser.last_found
         served = [f"{found.provider}:{name}" for name in found.models] if found is not None else []
         pulled = [f"{LOCAL}:{weights.name}" for weights in self.store.list()]
         wanted = (self.preferences.model, self.preferences.embedding)

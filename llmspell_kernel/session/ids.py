@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST = 500
 """Names of one folder, or of one kind."""
+_QUICK_SECONDS, _SEARCH_SECONDS = 0.02, 0.04
+"""A search is waited for so long, unless opening the models took too much of the answer's time already."""
 _STATE_FILE = "state.sqlite"
 
 
@@ -46,13 +49,14 @@ class Ids:
         self._models = models
         self._grants = grants
         self._query = query
+        self._search: asyncio.Future[None] | None = None
         self._last: dict[IdKind, dict[str, str]] = {}
 
     async def __call__(self, kind: IdKind, prefix: str = "") -> list[KnownId]:
         """Ids that begin with `prefix`, in either case."""
         match kind:
             case "model":
-                found = dict.fromkeys(await self._models().at_hand(), "")
+                found = await self._models_at_hand()
             case "provider":
                 found = self._providers()
             case "module":
@@ -65,6 +69,17 @@ class Ids:
                 found = {}
         wanted = prefix.lower()
         return [KnownId(name, doc) for name, doc in sorted(found.items()) if name.lower().startswith(wanted)]
+
+    async def _models_at_hand(self) -> dict[str, str]:
+        """What is known now; a search for servers on this machine goes on behind it, for the next time."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        models = self._models()
+        if self._search is None:
+            self._search = asyncio.ensure_future(models.look_around())
+        if not self._search.done() and loop.time() - began < _QUICK_SECONDS:
+            await asyncio.wait([self._search], timeout=_SEARCH_SECONDS)
+        return dict.fromkeys(models.at_hand(), "")
 
     def _providers(self) -> dict[str, str]:
         from llmspell_kernel.llm.catalogue import KNOWN, LOCAL
