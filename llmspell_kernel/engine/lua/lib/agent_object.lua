@@ -17,7 +17,7 @@ local concat, insert, remove, sort, unpack = table.concat, table.insert, table.r
 local gsub = string.gsub
 local run_loop = bridge.bind("agent_runs", "run")
 
-local M = {}
+local A = {}
 
 --- Something that answers, with tools and a memory.
 ---@class Agent
@@ -33,8 +33,8 @@ toolset.agent = meta
 
 function meta.__tostring(self) return "agent: " .. tostring(self.name) end
 
--- Whether `value` is an agent.
-function M.is(value)
+--- Whether `value` is an agent.
+function A.is(value)
   return type(value) == "table" and getmetatable(value) == meta
 end
 
@@ -56,8 +56,8 @@ local function limits_of(config)
   return limits
 end
 
--- An agent of that name and configuration.
-function M.new(name, config)
+--- An agent of that name and configuration.
+function A.new(name, config)
   local made = setmetatable({
     name = name,
     id = name,
@@ -78,7 +78,7 @@ end
 local function handoffs_of(self)
   local offered, chosen = {}, {}
   for _, other in ipairs(self.config.handoffs or {}) do
-    if not M.is(other) then raise.raise("the handoffs of an agent must be agents") end
+    if not A.is(other) then raise.raise("the handoffs of an agent must be agents") end
     insert(offered, {
       name = "transfer_to_" .. gsub(other.name, "[^%w_-]", "_"),
       description = "Hands the conversation over to " .. other.name
@@ -282,7 +282,7 @@ end
 ---@param context? string|table
 ---@return any answer
 function methods:hand_off(to, prompt, context)
-  if not M.is(to) then raise.bad_argument(1, "agent:hand_off", "Agent", to) end
+  if not A.is(to) then raise.bad_argument(1, "agent:hand_off", "Agent", to) end
   to.messages = { unpack(self.messages) }
   return to:run(prompt, context)
 end
@@ -422,9 +422,9 @@ function methods:clone(name, settings)
   local config = asking.copy(self.config)
   config.tools, config.state = { unpack(self.tools) }, nil
   for key, value in next, settings or {} do config[key] = value end
-  return M.new(name, config)
+  return A.new(name, config)
 end
 
-M.answer = answer
+A.answer = answer
 
-return M
+return A

@@ -281,18 +281,17 @@ end
 
 -- ── for lib/agent.lua ──────────────────────────────────────────────────────────────────────────────
 
-local own = {}
-for name, fn in next, M do own[name] = fn end
+local T = {}
 
--- The functions here, once it is known how agents are found and run.
-function M.bound(find, run)
+--- The functions here, once it is known how agents are found and run.
+function T.bound(find, run)
   need, execute = find, run
-  return own
+  return M
 end
 
--- A promise of what `fn(...)` gives.
-function M.spawn(fn, ...)
+--- A promise of what `fn(...)` gives.
+function T.spawn(fn, ...)
   return (promises.spawn(fn, ...))
 end
 
-return M
+return T
