@@ -42,3 +42,11 @@ class Channel(LuaModule):
 
     module: ClassVar[str] = "channel"
     lua_part: ClassVar[str | None] = "lib.channel"
+
+
+class Workflow(LuaModule):
+    """Steps put together: one after the other, side by side, by conditions, in loops."""
+
+    module: ClassVar[str] = "workflow"
+    lua_part: ClassVar[str | None] = "lib.workflow"
+    lua_more: ClassVar[tuple[str, ...]] = ("lib.workflow_builder", "lib.workflow_object")

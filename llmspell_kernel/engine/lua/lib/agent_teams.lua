@@ -8,7 +8,7 @@ local raise = require("raise")
 
 require("lib.promise")
 
-local ipairs, next, pcall, setmetatable, tostring, type = ipairs, next, pcall, setmetatable, tostring, type
+local ipairs, pcall, setmetatable, tostring, type = ipairs, pcall, setmetatable, tostring, type
 local concat, insert = table.concat, table.insert
 
 local M = {}

@@ -1,0 +1,219 @@
+"""Workflows in a spell: steps of every kind, templates, retries, timeouts, checkpoints, progress."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from llm.scripted_server import text
+
+from llmspell_kernel.session.outcome import Failed, Interrupted
+
+from .spells import server, spells
+
+if TYPE_CHECKING:
+    from .spells import Spells
+
+__all__ = ["server", "spells"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_steps_of_every_kind_pass_values_on(spells: Spells) -> None:
+    spells.script(text("forty-two"))
+    code = """
+    local inner = workflow.sequential('inner'):add_step('upper', string.upper):build()
+    local r = workflow.sequential('all')
+      :add_step{name = 'work', type = 'tool', tool = 'calculator', input = {expression = '{{params.a}} * 7'}}
+      :add_step{name = 'say', type = 'agent', agent = agent.create('teller', {}), input = 'Say {{work.output}}.'}
+      :add_step{name = 'shout', type = 'workflow', workflow = inner}
+      :add_step{name = 'end', fn = function(text, context) return text .. context.work.output end}
+      :build():execute{a = 6}
+    return r.success, r.status, r.output, #r.steps, r.metadata.extra.agent_outputs.teller"""
+    assert await spells.value(code) == 'true\t"completed"\t"FORTY-TWO42"\t4\t"forty-two"'
+    assert spells.server.chats[0]["messages"][-1]["content"] == "Say 42."
+
+
+async def test_a_string_that_is_one_template_keeps_its_type(spells: Spells) -> None:
+    code = """
+    local flow = workflow.sequential()
+      :add_step('list', function() return {1, 2, {deep = 'x'}} end)
+      :add_step{name = 'use', input = {all = '{{list.output}}', text = 'n={{list.output.1}} {{list.output.3.deep}}'},
+        fn = function(given) return #given.all .. given.text end}:build()
+    return flow:execute().output, flow:get_output('list')[1]"""
+    assert await spells.value(code) == '"3n=1 x"\t1'
+
+
+async def test_a_template_that_names_nothing_says_what_there_is(spells: Spells) -> None:
+    code = """
+    return workflow.sequential():add_step('one', print):add_step{input = '{{oen.output}}', fn = print}
+      :build():execute().error"""
+    assert await spells.value(code) == (
+        '"the template {{oen.output}} names nothing; there are: one, params, previous, step2"'
+    )
+
+
+async def test_steps_run_side_by_side(spells: Spells) -> None:
+    spells.script(text("ok", delay=0.3))
+    code = """
+    local flow = workflow.parallel()
+    for _, name in ipairs{'a', 'b', 'c'} do flow:add_step(name, agent.create(name, {})) end
+    local r = flow:build():execute('q')
+    return r.output.b, r.steps[3].name, r.success"""
+    assert await spells.value(code) == '"ok"\t"c"\ttrue'
+    assert spells.server.most_at_once == 3
+
+
+async def test_no_more_steps_at_once_than_allowed(spells: Spells) -> None:
+    code = """
+    local now, most, flow = 0, 0, workflow.parallel():max_concurrency(2)
+    for i = 1, 5 do
+      flow:add_step(function() now = now + 1 most = math.max(most, now) async.sleep(0.03) now = now - 1 return i end)
+    end
+    local r = flow:build():execute()
+    return most, r.output.step5"""
+    assert await spells.value(code) == "2\t5"
+
+
+async def test_a_failure_ends_the_steps_beside_it(spells: Spells) -> None:
+    code = """
+    local finished
+    local r = workflow.parallel()
+      :add_step('bad', function() async.sleep(0.05) error('no ink', 0) end)
+      :add_step('slow', function() async.sleep(30) finished = true end):build():execute()
+    return r.status, r.error, r.steps[1].status, r.steps[2].status, finished, #async.tasks()"""
+    assert await spells.value(code) == '"failed"\t"no ink"\t"failed"\t"cancelled"\tnil\t0'
+
+
+async def test_all_steps_run_where_failures_do_not_matter(spells: Spells) -> None:
+    code = """
+    local r = workflow.parallel():fail_fast(false)
+      :add_step('bad', function() error('no ink', 0) end)
+      :add_step('good', function() async.sleep(0.05) return 1 end):build():execute()
+    return r.success, r.output, r.steps[2].output"""
+    assert await spells.value(code) == "false\tnil\t1"
+
+
+async def test_a_condition_chooses(spells: Spells) -> None:
+    code = """
+    local flow = workflow.conditional():add_step('look', function(p) return #p.text end)
+      :condition(function(c) return c.look.output > 3 end)
+      :add_then_step('long', function() return 'long' end):add_else_step('short', function() return 'short' end):build()
+    local a, b = flow:execute{text = 'abcd'}, flow:execute{text = 'a'}
+    return a.output, a.branch, b.output, b.branch"""
+    assert await spells.value(code) == '"long"\t"then"\t"short"\t"else"'
+
+
+async def test_loops_over_lists_numbers_and_conditions(spells: Spells) -> None:
+    code = """
+    local function run(flow) return table.concat(flow:build():execute({list = {'a', 'b'}}).output, ',') end
+    local upper = {fn = function(s) return tostring(s):upper() end, input = '{{item}}'}
+    return run(workflow.loop():over('{{params.list}}'):add_step(upper)),
+      run(workflow.loop():range(3, 1, -1):add_step(upper)),
+      run(workflow.loop():condition(function(c) return c.index <= 2 end):add_step(function() return 'x' end))"""
+    assert await spells.value(code) == '"A,B"\t"3,2,1"\t"x,x"'
+
+
+async def test_a_step_is_tried_again_and_waits_longer_each_time(spells: Spells) -> None:
+    code = """
+    local tries, waits = 0, {}
+    local r = workflow.sequential():add_step{name = 'shaky', retry = {times = 3, backoff = 0.01, factor = 3},
+      fn = function() tries = tries + 1 if tries < 3 then return nil, 'not yet' end return 'done' end}
+      :on_progress(function(e) if e.status == 'retrying' then waits[#waits + 1] = e.wait end end):build():execute()
+    return r.output, r.steps[1].attempts, waits[1], waits[2]"""
+    assert await spells.value(code) == '"done"\t3\t0.01\t0.03'
+
+
+async def test_what_fails_for_good_has_a_fallback_or_is_passed_over(spells: Spells) -> None:
+    code = """
+    local function bad() error('no ink', 0) end
+    local a = workflow.sequential():add_step{name = 'bad', fn = bad, fallback = 'pencil'}:build():execute()
+    local b = workflow.sequential():add_step{name = 'bad', fn = bad, on_error = 'continue'}
+      :add_step('next', function() return 'went on' end):build():execute()
+    return a.output, a.steps[1].error, b.output, b.steps[1].status, b.success"""
+    assert await spells.value(code) == '"pencil"\t"no ink"\t"went on"\t"failed"\ttrue'
+
+
+async def test_steps_and_workflows_have_time_limits(spells: Spells) -> None:
+    code = """
+    local function slow() async.sleep(30) end
+    local a = workflow.sequential():add_step{name = 'slow', timeout = 0.05, fn = slow}:build():execute()
+    local b = workflow.sequential('long'):timeout(0.05):add_step('slow', slow):build():execute()
+    return a.error, b.error, b.steps[1].status, #async.tasks()"""
+    assert await spells.value(code) == (
+        "\"the step 'slow' did not finish within 0.05 seconds\"\t"
+        '"the workflow \'long\' did not finish within 0.05 seconds"\t"cancelled"\t0'
+    )
+
+
+async def test_a_run_goes_on_from_its_checkpoint_in_a_later_cell(spells: Spells) -> None:
+    await spells.value("""
+    ran = {}
+    local function step(name, ok)
+      return function() ran[#ran + 1] = name assert(ok == nil or ready, 'later') return name end
+    end
+    flow = workflow.sequential():add_step('a', step 'a'):add_step('b', step('b', false)):build()
+    saved = json.decode(json.encode(flow:execute().checkpoint));""")
+    await spells.value("ready = true r = flow:resume(saved)")
+    shown = '"a b b"\t"completed"\ttrue\ttrue'
+    code = "table.concat(ran, ' '), r.status, r.steps[1].restored, r.execution_id == saved.execution_id"
+    assert await spells.value(code) == shown
+
+
+async def test_progress_is_told_in_order(spells: Spells) -> None:
+    code = """
+    local told = {}
+    workflow.sequential('w'):add_step('a', function() return 1 end):add_step{name = 'b', fn = print,
+      condition = function() return false end}:build():execute(nil, {on_progress = function(e)
+        told[#told + 1] = (e.step or e.workflow) .. ':' .. e.status end})
+    return table.concat(told, ' ')"""
+    assert await spells.value(code) == (
+        '"w:workflow_started a:started a:completed b:skipped w:workflow_completed"'
+    )
+
+
+async def test_an_interrupt_leaves_nothing_running(spells: Spells) -> None:
+    code = """
+    local function slow() started = true async.sleep(30) finished = true end
+    workflow.parallel():add_step(slow):add_step(slow):build():execute()"""
+    cell = asyncio.ensure_future(spells.run(code))
+    await asyncio.sleep(0.5)
+    spells.session.interrupt()
+    assert isinstance(await cell, Interrupted)
+    assert await spells.value("started, finished") == "true\tnil"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("workflow.sequential('w'):build()", "the workflow 'w' cannot be built: it has no steps"),
+        (
+            "workflow.sequential():add_step{name = 'x', type = 'tool'}",
+            "the step 'x' of 'add_step' needs `tool`",
+        ),
+        (
+            "workflow.sequential():add_step{type = 'magic'}",
+            "'add_step' knows no steps of the type 'magic'; there are: agent, function, tool, workflow",
+        ),
+        (
+            "workflow.sequential():add_step('a', print):add_step('a', print)",
+            "the workflow has a step 'a' already",
+        ),
+        ("workflow.conditional():add_then_step(print):build()", "its condition is missing"),
+    ],
+)
+async def test_what_cannot_be_built_says_why(spells: Spells, code: str, said: str) -> None:
+    outcome = await spells.run(code)
+    assert isinstance(outcome, Failed)
+    assert said in outcome.problem.evalue
+
+
+async def test_workflows_are_validated_and_found_by_name(spells: Spells) -> None:
+    code = """
+    workflow.create{name = 'known', steps = {{name = 's', agent = 'nobody-here'}}}
+    local ok, problems = workflow.get('known'):validate()
+    local r, err = workflow.execute('unknown')
+    return ok, problems[1], r, err.code, workflow.execute('known').error"""
+    assert await spells.value(code) == (
+        'false\t"s: there is no agent \'nobody-here\'"\tnil\t"not_found"\t"there is no agent \'nobody-here\'"'
+    )
