@@ -91,7 +91,7 @@ local function within(seconds, what, fn)
       message = format("%s did not finish within %g seconds", what, seconds),
       retryable = true,
     })
-    promises.cancel(state, late)
+    promises.cancel(state, scheduler.cancellation(late.message))
     scheduler.yield() -- what was cancelled ends first
     error(late, 0)
   end
@@ -225,7 +225,10 @@ local function spawn_all(run, context, places, most)
       local branch = setmetatable({ steps = {} }, { __index = context })
       run_step(run, steps[index], branch, run.prefix, places[index])
       context.steps[steps[index].name] = places[index][1]
-      if run.failure and run.workflow.fail_fast then return cancel_all_but(own, jobs) end
+      if run.failure and run.workflow.fail_fast and not run.ending then
+        run.ending = true
+        return cancel_all_but(own, jobs)
+      end
     end
   end
   for index = 1, most do jobs[index] = promises.state_of((promises.spawn(work, index))) end
