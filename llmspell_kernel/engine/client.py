@@ -36,6 +36,10 @@ class EngineListener(Protocol):
         """Lua has collected handles."""
         ...
 
+    def on_stopping(self, frame: wire.Stopping) -> None:
+        """The engine stops the running cell, which must end soon."""
+        ...
+
     def on_died(self, error: EngineDied) -> None:
         """The engine is gone; what waited for it was told already."""
         ...
@@ -213,6 +217,8 @@ class EngineClient:
                 _resolve_value(self._replies, frame.query, frame.ok, frame.value, self._plain)
             case wire.Returned():
                 _resolve_value(self._returns, frame.invocation, frame.ok, frame.value, self.decoder)
+            case wire.Stopping():
+                self._listener.on_stopping(frame)
             case wire.Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(frame)

@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.engine import wire
@@ -29,7 +30,31 @@ _COROUTINE_PERIOD = 1_000_000
 _FLUSH_SECONDS = 0.04
 _REARM_SECONDS = 0.005
 
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 100, 100_000
+_RECORD_BYTES = 256
+"""More than a ``lua_Debug`` has."""
+
 _Hook = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Limits that are watched by counting instructions all the time, which costs what it costs; 0: no limit.
+
+    Both are looked at once in a period, so a turn may pass them by a hundredth or so.
+    """
+
+    instructions: int = 0
+    """That a turn may execute."""
+    call_depth: int = 0
+    """Calls inside one another."""
+
+    @property
+    def period(self) -> int:
+        """Instructions between two looks; 0 if there is nothing to look at."""
+        wanted = [self.instructions // 100] if self.instructions else []
+        wanted += [self.call_depth] if self.call_depth else []
+        return min(_LONGEST_PERIOD, max(_SHORTEST_PERIOD, min(wanted))) if wanted else 0
 
 
 class LuaHooks:
@@ -38,7 +63,7 @@ class LuaHooks:
     Every call here holds the GIL, so arming cannot interleave with a host function that Lua calls.
     """
 
-    def __init__(self, library: str, main: int, coroutine_seed: int) -> None:
+    def __init__(self, library: str, main: int, coroutine_seed: int, counted: Counted | None = None) -> None:
         """Find the C API in `library`; `main` and `coroutine_seed` are addresses of ``lua_State``.
 
         New coroutines are created from the one at `coroutine_seed` and so inherit its hook.
@@ -48,27 +73,56 @@ class LuaHooks:
         self._sethook = api.lua_sethook
         self._sethook.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
         self._sethook.restype = None
+        self._getstack = api.lua_getstack
+        self._getstack.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+        self._getstack.restype = ctypes.c_int
+        self._record = ctypes.create_string_buffer(_RECORD_BYTES)
         self._raise = ctypes.cast(api.luaL_error, ctypes.c_void_p)
         self._main = main
         self._seed = coroutine_seed
         self.stopping = False
-        self._look = _Hook(self._on_count)
-        self._sethook(
-            coroutine_seed, ctypes.cast(self._look, ctypes.c_void_p), _MASK_COUNT, _COROUTINE_PERIOD
-        )
+        self.count = 0
+        """Instructions of this turn, where they are counted."""
+        self.on_limit: Callable[[wire.StopReason], None] = _ignore
+        """Called when one of the counted limits is reached."""
+        self._counted = counted = counted or Counted()
+        self._period = counted.period
+        self._callback = _Hook(self._on_count)  # which Lua calls as long as this object lives
+        self._look = ctypes.cast(self._callback, ctypes.c_void_p)
+        self._sethook(coroutine_seed, self._look, _MASK_COUNT, self._period or _COROUTINE_PERIOD)
+        self.disarm()
 
     def _on_count(self, state: int, _activation: int) -> None:
-        # the seed outlives every stop, and what is created from it inherits its hook
-        if self.stopping and state != self._seed:
+        if self._period:
+            self._watch(state)
+        # the main chunk is armed by who knows whether it is sheltered; the seed outlives every stop, and what is
+        # created from it inherits its hook
+        if self.stopping and state not in (self._seed, self._main):
             self._sethook(state, self._raise, _MASK_COUNT, 1)
+
+    def _watch(self, state: int) -> None:
+        self.count += self._period
+        if self.stopping:
+            return
+        if 0 < self._counted.instructions < self.count:
+            self.on_limit(wire.StopReason.INSTRUCTIONS)
+        elif self._counted.call_depth and self._getstack(state, self._counted.call_depth, self._record):
+            self.on_limit(wire.StopReason.CALL_DEPTH)
 
     def arm(self) -> None:
         """Make the main chunk raise at its next instruction, and at each one after it."""
         self._sethook(self._main, self._raise, _MASK_COUNT, 1)
 
     def disarm(self) -> None:
-        """Let the main chunk run freely again."""
-        self._sethook(self._main, None, 0, 0)
+        """Let the main chunk run freely again, but for what is counted."""
+        if self._period:
+            self._sethook(self._main, self._look, _MASK_COUNT, self._period)
+        else:
+            self._sethook(self._main, None, 0, 0)
+
+
+def _ignore(_reason: wire.StopReason) -> None:
+    pass
 
 
 class Watchdog:
@@ -125,6 +179,7 @@ class Watchdog:
         self.reason = 0
         self._sheltered = False
         self._hooks.stopping = False
+        self._hooks.count = 0
         with self._lock:
             self._running = True
             early, self._early = self._early, None
@@ -146,6 +201,17 @@ class Watchdog:
         reason, self.reason = self.reason, 0
         self.drain()
         return reason
+
+    def ask(self, reason: int) -> bool:
+        """Stop the running turn on the engine's own account; returns whether it was not being stopped already."""
+        with self._lock:
+            if not self._running or self.reason:
+                return False
+            self._stop(0, reason)
+            if not self._sheltered:
+                self._hooks.arm()
+        self._kick.send(b"x")  # so that it is armed again until it has ended
+        return True
 
     def shelter(self, on: bool) -> None:
         """Keep stops out of the scheduler's own code while `on`; arms on leaving if one came meanwhile."""

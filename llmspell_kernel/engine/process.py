@@ -27,6 +27,10 @@ class EngineOptions:
 
     memory_limit: int = 1 << 30
     """Bytes that Lua may hold; 0 is no limit."""
+    instructions: int = 0
+    """Lua instructions that a turn may execute; 0 is no limit, and costs nothing."""
+    call_depth: int = 0
+    """Calls inside one another; 0 is Lua's own limit, and costs nothing."""
     confine: bool = True
     """Whether the operating system's layers are asked for."""
 
@@ -82,6 +86,8 @@ def launch(options: EngineOptions) -> Endpoint:
     told: dict[str, object] = {
         "path": _import_path(),
         "memory_limit": options.memory_limit,
+        "instructions": options.instructions,
+        "call_depth": options.call_depth,
         "confine": options.confine,
         "parent": os.getpid(),
     }

@@ -50,6 +50,10 @@ class Host(Protocol):
         """Monotonic seconds."""
         ...
 
+    def stop(self, reason: bytes) -> None:
+        """Stop the running turn as an interrupt would, since the limit of that name was reached."""
+        ...
+
 
 @cache
 def lua_source(name: str) -> bytes | None:
@@ -114,18 +118,20 @@ class LuaState:
             host.stopping,
             host.now,
             self._bound,
+            host.stop,
             finalizers.rename(self._runtime),
         )
         self._bound(False)
 
-    def _bound(self, cell: bool) -> None:
-        """Say whether the cell's code runs now, which the limit is for, or the engine's own."""
+    def _bound(self, cell: bool) -> int:
+        """Say whether the cell's code runs now, which the limit is for, or the engine's own; returns the bytes."""
         if not self._limit:
-            return
+            return 0
         most = self._limit + _RESERVE
         if cell:
             most = min(most - _RESERVE // 2, max(self._limit, self.memory_used + _MARGIN))
         self._runtime.set_max_memory(most)
+        return most
 
     def call(self, module: str, function: str, *arguments: Scalar) -> Any:
         """Call `function` of the engine's Lua module `module`; returns its scalar results."""

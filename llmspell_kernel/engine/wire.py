@@ -38,7 +38,9 @@ class StopReason(IntEnum):
     INTERRUPT = 1
     TIME = 2
     OUTPUT = 3
-    CANCEL = 4
+    MEMORY = 4
+    INSTRUCTIONS = 5
+    CALL_DEPTH = 6
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -185,9 +187,17 @@ class Done(Frame, frozen=True, tag="done"):
     stopped: int
     memory: int
     """Bytes that Lua holds after the cell."""
+    instructions: int = 0
+    """Lua instructions that it executed, where a limit has them counted."""
 
 
-Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done
+class Stopping(Frame, frozen=True, tag="stopping"):
+    """The engine stops the running turn on its own account: a limit was reached that only it sees."""
+
+    reason: StopReason
+
+
+Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done | Stopping
 
 _encoder = msgspec.msgpack.Encoder()
 _inbound = msgspec.msgpack.Decoder(Inbound)

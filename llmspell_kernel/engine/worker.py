@@ -20,7 +20,7 @@ import lupa.lua54 as lua54
 import msgspec
 
 from llmspell_kernel.engine import checkpoint, confine, wire
-from llmspell_kernel.engine.interrupt import LuaHooks, Watchdog
+from llmspell_kernel.engine.interrupt import Counted, LuaHooks, Watchdog
 from llmspell_kernel.engine.state import LuaState, Scalar, preload_sources
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ _OUTGOING: dict[bytes, Callable[..., wire.Frame]] = {
 class Worker:
     """Serves frames until the kernel process goes away."""
 
-    def __init__(self, data: socket.socket, control: socket.socket, memory_limit: int, parent: int) -> None:
+    def __init__(
+        self, data: socket.socket, control: socket.socket, memory_limit: int, counted: Counted, parent: int
+    ) -> None:
         self._parent = parent
         self._data = data
         self._control = control
@@ -85,8 +87,9 @@ class Worker:
         self._forks = checkpoint.Forks()
         self._state = LuaState(self, memory_limit=memory_limit)
         main, seed = self._state.call("engine", "addresses")
-        self._hooks = LuaHooks(lua54.__file__, main, seed)
+        self._hooks = LuaHooks(lua54.__file__, main, seed, counted)
         self._watchdog = Watchdog(control, self._hooks, self.flush)
+        self._hooks.on_limit = self._stop
 
     # ── what Lua asks of its host (state.Host) ───────────────────────────────────────────────────
 
@@ -133,6 +136,14 @@ class Worker:
     def now(self) -> float:
         """Monotonic seconds."""
         return monotonic()
+
+    def stop(self, reason: bytes) -> None:
+        """Stop the running turn: the limit of that name was reached."""
+        self._stop(wire.StopReason[reason.decode().upper()])
+
+    def _stop(self, reason: wire.StopReason) -> None:
+        if self._watchdog.ask(reason):
+            self._send(wire.Stopping(reason))
 
     # ── frames ───────────────────────────────────────────────────────────────────────────────────
 
@@ -204,7 +215,7 @@ class Worker:
             frame.cell, "execute", frame.cell, frame.name.encode(), frame.code, frame.mode.encode()
         )
         status, value, memory, self._timer = ended
-        self._send(wire.Done(frame.cell, _text(status), _raw(value), reason, memory))
+        self._send(wire.Done(frame.cell, _text(status), _raw(value), reason, memory, self._hooks.count))
 
     def _watched(self, cell: int, function: str, *arguments: Scalar) -> tuple[tuple[Any, ...], int]:
         """Run one turn; returns what Lua returned and the reason it was stopped for, 0 if it was not."""
@@ -289,12 +300,16 @@ def main(options: dict[str, object]) -> None:
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # checkpoints that end are reaped by the system
     data, control = _sockets(options)
-    memory_limit = options["memory_limit"]
+    memory_limit, instructions, call_depth = (
+        options[name] for name in ("memory_limit", "instructions", "call_depth")
+    )
     assert isinstance(memory_limit, int)
+    assert isinstance(instructions, int)
+    assert isinstance(call_depth, int)
     preload_sources()
     parent = options["parent"]
     assert isinstance(parent, int)
-    worker = Worker(data, control, memory_limit, parent)
+    worker = Worker(data, control, memory_limit, Counted(instructions, call_depth), parent)
     layers: dict[str, str] = {}
     if options["confine"]:
         limits = confine.Limits(parent=parent, keep=worker.descriptors(), memory=memory_limit or None)

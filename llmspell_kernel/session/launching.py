@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.engine.process import EngineOptions
 
@@ -12,4 +12,18 @@ if TYPE_CHECKING:
 
 def engine_options(settings: Settings) -> EngineOptions:
     """Return what an engine is told under `settings`."""
-    return EngineOptions(memory_limit=settings.limits.memory)
+    limits = settings.limits
+    return EngineOptions(
+        memory_limit=limits.memory,
+        instructions=limits.instructions or 0,
+        call_depth=limits.call_depth or 0,
+    )
+
+
+def lua_limits(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the limits that Lua itself watches, as ``limits.lua`` reads them."""
+    told: dict[str, dict[str, Any]] = {}
+    for name in ("coroutines", "callbacks", "value_bytes"):
+        error = settings.limit_exceeded(name)
+        told[name] = {"most": error.value, "message": error.message, "suggestion": error.suggestion}
+    return told

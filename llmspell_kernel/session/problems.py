@@ -60,14 +60,11 @@ def failed(failure: Failure, sources: Mapping[str, str], known_names: Names) -> 
     return Problem(failure.ename, failure.message, _traceback(failure, sources, known_names))
 
 
-_LIMITS = {StopReason.TIME: "time", StopReason.OUTPUT: "output"}
-
-
 def _why(reason: StopReason, settings: Settings) -> tuple[str, str, str]:
     """Return ename, what happened, and what to do."""
-    if reason not in _LIMITS:
+    if reason is StopReason.INTERRUPT:
         return "Interrupted", "interrupted", ""
-    error = settings.limit_exceeded(_LIMITS[reason])
+    error = settings.limit_exceeded(reason.name.lower())
     return "LimitExceeded", error.message, error.suggestion or ""
 
 

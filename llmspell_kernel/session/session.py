@@ -17,7 +17,7 @@ from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
 from llmspell_kernel.session.ids import Ids
-from llmspell_kernel.session.launching import engine_options
+from llmspell_kernel.session.launching import engine_options, lua_limits
 from llmspell_kernel.session.models import open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
@@ -83,6 +83,7 @@ class Session:
         options = {
             "modules": self._registry.declarations(),
             "session_locals": self.settings.cells.session_locals,
+            "limits": lua_limits(self.settings),
             "token": self._token,
         }
         self._client.send(wire.Configure(values.encode_raw(options)))
@@ -414,6 +415,11 @@ class Session:
     def on_release(self, frame: wire.Release) -> None:
         """Let bridge objects go that Lua has collected."""
         self._references.handles.release(frame.handles)
+
+    def on_stopping(self, frame: wire.Stopping) -> None:
+        """A limit was reached that only the engine sees: it has the same grace as any other."""
+        if self._running:
+            self._stop_softly(frame.reason)
 
     def on_died(self, error: EngineDied) -> None:
         """Between cells: the next one starts or wakes an engine."""

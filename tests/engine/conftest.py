@@ -28,6 +28,9 @@ class FakeHost:
             time.sleep(timeout)
         return self.incoming.popleft() if self.incoming else None
 
+    def stop(self, reason: bytes) -> None:
+        self.asked_to_stop = reason
+
     def shelter(self, on: bool) -> None:
         pass
 

@@ -5,7 +5,7 @@
 -- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
 -- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
 
-local source_of, send, receive, shelter, write, stopping, now, bound, finalizer = ...
+local source_of, send, receive, shelter, write, stopping, now, bound, stop, finalizer = ...
 
 _G.python = nil
 package.loaded.python = nil
@@ -30,10 +30,12 @@ loaded.host = {
   write = function(stream, cell, text) write(stream, cell, text) end,
   stopping = function() return stopping() end,
   now = function() return now() end,
-  -- whether a cell's code runs from here on, which the memory limit is for
+  stop = function(reason) stop(reason) end, -- stop the running turn, as an interrupt would: the limit of that name
+  -- Whether a cell's code runs from here on, which the memory limit is for; returns the bytes there are.
   bound = function(cell)
-    bound(cell)
+    local bytes = bound(cell)
     if cell then pace_collector() end
+    return bytes
   end,
 }
 

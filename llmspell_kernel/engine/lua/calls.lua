@@ -3,23 +3,31 @@
 
 local host = require("host")
 local codec = require("codec")
+local coroutines = require("coroutines")
 local failure = require("failure")
 local errorobject = require("errorobject")
+local limits = require("limits")
 local raise = require("raise")
 local trace = require("trace")
 
-local next, pcall, select, setmetatable = next, pcall, select, setmetatable
+local error, next, pcall, select, setmetatable = error, next, pcall, select, setmetatable
 local raw_resume, unpack = coroutine.resume, table.unpack
 
 return function(S)
   local calls, next_call = {}, 0 -- bridge call id → waiter
-  local callbacks, next_callback = {}, 0 -- id → { fn, cell, sent }: held until it is forgotten as often as it was sent
+  local next_callback, held = 0, 0
+  local callbacks = {} -- id → { fn, cell, sent }: held until it is forgotten as often as it was sent
   local callback_ids = setmetatable({}, { __mode = "k" })
   local invocations = {} -- id → task that runs what the kernel process has called
 
   --- Whether something outside of Lua may still wake a task.
   function S.outside()
     return next(calls) ~= nil or next(callbacks) ~= nil
+  end
+
+  --- How many functions of Lua's the kernel process holds.
+  function S.callbacks()
+    return held
   end
 
   --- Called after each turn and before each sleep; handles.lua tells the kernel process here what has been collected.
@@ -42,7 +50,7 @@ return function(S)
   --- coroutine, where a stop can reach it.
   function S.describe_failure(err, thread)
     local described
-    raw_resume(S.create(function() described = failure.of(err, thread) end))
+    raw_resume(coroutines.create_uncounted(function() described = failure.of(err, thread) end))
     return described or { ename = "LuaError", message = "an error that cannot be shown" }
   end
 
@@ -63,6 +71,7 @@ return function(S)
     if not entry then return end
     entry.sent = entry.sent - 1
     if entry.sent == 0 then
+      held = held - 1
       callbacks[id] = nil
       callback_ids[entry.fn] = nil
     end
@@ -73,6 +82,8 @@ return function(S)
   function codec.on_function(fn)
     local id = callback_ids[fn]
     if not id then
+      if held >= limits.most.callbacks then error(limits.text("callbacks"), 0) end
+      held = held + 1
       next_callback = next_callback + 1
       id = next_callback
       callbacks[id] = { fn = fn, cell = S.cell(), sent = 0 }

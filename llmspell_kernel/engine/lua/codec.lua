@@ -23,6 +23,11 @@ local OWN_DEPTH = 200 -- of what the engine itself made: a snapshot nests severa
 
 -- Bytes of strings in one encoded value, and of the memory that its pieces take until they are joined.
 M.limit = 128 * 1024 * 1024
+-- Bytes of a value of the user's when it is encoded, and what is said of one that is larger; `limits.lua` sets them.
+M.user_limit = M.limit
+function M.too_large() return "the value is too large to cross" end
+-- Bytes of the largest value of the user's that this cell has sent or received.
+M.largest = 0
 local PIECE = 16
 
 -- Hooks, set by the scheduler and the handles' module.
@@ -143,7 +148,7 @@ local function refuse(problem, depth)
 end
 
 local function too_large(depth)
-  refuse(format("the value is too large to cross (limit %d MB)", max_bytes // (1024 * 1024)), depth)
+  refuse(M.too_large(), depth)
 end
 
 local put_table
@@ -268,7 +273,7 @@ put_table = function(t, depth)
   if depth > max_depth then
     refuse(format("tables nested more than %d deep cannot cross", max_depth), depth - 1)
   end
-  if bytes + count * PIECE > max_bytes then too_large(depth - 1) end
+  if bytes > max_bytes or bytes + count * PIECE > M.limit then too_large(depth - 1) end
   active[t] = true
   local n = list_length(t)
   if n then
@@ -279,8 +284,8 @@ put_table = function(t, depth)
   active[t] = nil
 end
 
-local function begin(depth, name)
-  out, count, bytes, max_bytes, max_depth, root = {}, 0, 0, M.limit, depth, name
+local function begin(depth, name, most)
+  out, count, bytes, max_bytes, max_depth, root = {}, 0, 0, most, depth, name
   active, trail = {}, {}
 end
 
@@ -292,7 +297,7 @@ end
 
 -- Encode one value of the engine's own making.
 function M.encode(value)
-  begin(OWN_DEPTH, "value")
+  begin(OWN_DEPTH, "value", M.limit)
   put(value, 0)
   return finish()
 end
@@ -300,7 +305,7 @@ end
 -- Encode values of the user's as an array of exactly as many items; raises a message that names the path to what
 -- cannot cross. Outside containers nil stays nil, as trailing arguments too.
 function M.encode_many(...)
-  begin(USER_DEPTH, "")
+  begin(USER_DEPTH, "", M.user_limit)
   local n = select("#", ...)
   count = 1
   out[1] = array_header(n)
@@ -308,7 +313,13 @@ function M.encode_many(...)
     root = "argument " .. index
     put((select(index, ...)), 0)
   end
-  return finish()
+  local whole = finish()
+  if #whole > max_bytes then
+    root = ""
+    too_large(0)
+  end
+  if #whole > M.largest then M.largest = #whole end
+  return whole
 end
 
 -- ── decoding ───────────────────────────────────────────────────────────────────────────────────────
@@ -454,6 +465,7 @@ end
 
 -- Decode an array as a list of values, such as arguments: nil stays nil, `n` is their number.
 function M.decode_list(data)
+  if #data > M.largest then M.largest = #data end
   local tag = byte(data, 1)
   local n, position
   if tag and tag >= 0x90 and tag <= 0x9f then

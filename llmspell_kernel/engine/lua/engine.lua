@@ -6,11 +6,13 @@ local scheduler = require("scheduler")
 local sandbox = require("sandbox")
 local bridge = require("bridge")
 local cell = require("cell")
+local coroutines = require("coroutines")
 local failure = require("failure")
 local snapshot = require("snapshot")
 local input = require("input")
 local globals = require("globals")
 local help = require("help")
+local limits = require("limits")
 
 local M = {}
 
@@ -21,7 +23,7 @@ local loaded = {} -- what `require` has given to cells
 -- The addresses of the main state and of the coroutine that new ones are created from (interrupt.py).
 function M.addresses()
   local function address(thread) return tonumber(string.format("%p", thread)) end
-  return address((coroutine.running())), address(scheduler.seed)
+  return address((coroutine.running())), address(coroutines.seed)
 end
 
 local function sandbox_require(name)
@@ -33,8 +35,16 @@ local function sandbox_require(name)
   error("module '" .. name .. "' not found: no such module here; `help()` lists those there are", 2)
 end
 
+-- What the last cell used of what Lua itself counts, and what is held now.
+local function used()
+  local made, alive = coroutines.used()
+  return { coroutines = alive, coroutines_made = made, callbacks = scheduler.callbacks(), value_bytes = codec.largest }
+end
+
 function M.configure(options)
   options = codec.decode(options)
+  limits.configure(options.limits or {})
+  coroutines.configure()
   cells = cell.new(env, { session_locals = options.session_locals })
   for name, members in next, sandbox.libraries do loaded[name] = members end
   loaded._G = env
@@ -57,6 +67,7 @@ function M.configure(options)
     members = bridge.members,
     find = function(name) return cells:get(name) end,
     names = function() return cells:names() end,
+    used = used,
   }
   help.attach(M.context)
 end
@@ -97,7 +108,7 @@ end
 local function execute(name, code, mode)
   local fn, problem = cells:compile(code, name, mode)
   if not fn then return "failed", codec.encode(problem) end
-  host.bound(true)
+  limits.begin_turn(host.bound(true))
   local ok, value = xpcall(run, handler, fn)
   host.bound(false)
   if sandbox.exiting then return exited() end
@@ -108,7 +119,7 @@ end
 -- Run something of the scheduler's, which resumes cells' tasks, inside the memory limit.
 local function bounded(fn)
   return function(...)
-    host.bound(true)
+    limits.begin_turn(host.bound(true))
     local deadline = fn(...)
     host.bound(false)
     return deadline
@@ -126,6 +137,7 @@ end
 -- when the turn must stop; the worker asks `stopped` then.
 function M.execute(id, name, code, mode)
   stopped_at = nil
+  codec.largest = 0
   scheduler.begin_cell(id)
   for _, restored in ipairs(sandbox.restore()) do
     host.write(2, id, "note: " .. restored .. " is Lua's own again; a cell's changes to it end with the cell\n")

@@ -1,7 +1,9 @@
 -- The environment that cells see: an allow-list of Lua, with the protected calls and coroutines that a stop passes
 -- through. Libraries are copies of the session's own, so that nothing a cell does to them reaches the engine.
 
+local coroutines = require("coroutines")
 local host = require("host")
+local limits = require("limits")
 local scheduler = require("scheduler")
 local failure = require("failure")
 
@@ -13,14 +15,21 @@ local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coro
 local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
 local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
 local rawget, rawset, select, type, tostring, error = rawget, rawset, select, type, tostring, error
-local stopping = host.stopping
+local stopping, refused = host.stopping, limits.refused
+local create = coroutines.create
 
 local env
 
 -- ── protected calls ────────────────────────────────────────────────────────────────────────────────
 
+-- A protected call, or a coroutine, has ended with an error: a stop goes on up.
+local function look_at(err)
+  if err == "not enough memory" then refused() end
+  if rawequal(err, STOP) or stopping() then error(STOP, 0) end
+end
+
 local function after_pcall(ok, ...)
-  if not ok and ((...) == STOP or stopping()) then error(STOP, 0) end
+  if not ok then look_at((...)) end
   return ok, ...
 end
 
@@ -34,7 +43,7 @@ local function sandbox_xpcall(f, handler, ...)
     error("bad argument #2 to 'xpcall' (function expected, got " .. got .. ")", 2)
   end
   return after_pcall(raw_xpcall(f, function(err)
-    if err == STOP or stopping() then return STOP end
+    if rawequal(err, STOP) or stopping() then return STOP end
     return handler(err)
   end, ...))
 end
@@ -52,7 +61,7 @@ function co.create(body)
   if type(body) ~= "function" then
     error("bad argument #1 to 'create' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
   end
-  return scheduler.create(body)
+  return create(body)
 end
 
 -- What a resume gave: a stop goes on up; a bridge call made inside a task waits in the scheduler, not here.
@@ -62,7 +71,7 @@ function after_resume(thread, ok, first, ...)
     if isyieldable() then return after_resume(thread, raw_resume(thread, raw_yield(AWAIT, ...))) end
     return after_resume(thread, raw_resume(thread, scheduler.await(...)))
   end
-  if not ok and (first == STOP or stopping()) then error(STOP, 0) end
+  if not ok then look_at(first) end
   return ok, first, ...
 end
 
@@ -72,7 +81,7 @@ end
 
 function co.close(thread)
   local ok, err = raw_close(thread)
-  if not ok and (err == STOP or stopping()) then error(STOP, 0) end
+  if not ok then look_at(err) end
   if ok then return ok end
   return ok, err
 end
@@ -81,7 +90,7 @@ function co.wrap(body)
   if type(body) ~= "function" then
     error("bad argument #1 to 'wrap' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
   end
-  local thread = scheduler.create(body)
+  local thread = create(body)
   local function results(ok, ...)
     if ok then return ... end
     local err = ...
@@ -113,9 +122,7 @@ local function sandbox_load(chunk, name, mode, ...)
     end
   end
   return (function(fn, err)
-    if not fn and (err == STOP or stopping()) then error(STOP, 0) end
-    -- a loop over `load` would otherwise go on, each step a full collection of a full memory
-    if not fn and err == "not enough memory" then error(err, 0) end
+    if not fn then look_at(err) end
     return fn, err
   end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
 end

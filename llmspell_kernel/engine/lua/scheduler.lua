@@ -10,14 +10,14 @@
 -- A stop (interrupt.py) can break into a task anywhere, so nothing here relies on two changes happening together:
 -- `after_stop` puts the queue in order again.
 
+local coroutines = require("coroutines")
 local host = require("host")
 local timers = require("timers")
 local trace = require("trace")
 
 local S = {}
 
-local raw_create, raw_resume, raw_yield, raw_close =
-  coroutine.create, coroutine.resume, coroutine.yield, coroutine.close
+local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coroutine.close
 local isyieldable, status = coroutine.isyieldable, coroutine.status
 local pack, unpack, sort = table.pack, table.unpack, table.sort
 local error, next, pcall, rawequal, select, setmetatable = error, next, pcall, rawequal, select, setmetatable
@@ -35,24 +35,9 @@ S.AWAIT = function() end
 S.STOP = setmetatable({}, { __name = "stop", __tostring = function() return "stopped" end })
 
 local AWAIT, STOP = S.AWAIT, S.STOP
+local create = coroutines.create
 local NOW = { done = true } -- waiting for it is giving way
 local NEVER = { done = false }
-
--- New coroutines are created from this one, whose count hook they inherit (interrupt.py). It must never die: not even
--- of a lack of memory.
-local seed = raw_create(function(body)
-  while true do
-    local ok, thread = pcall(raw_create, body)
-    body = raw_yield(ok and thread, thread)
-  end
-end)
-S.seed = seed
-
-function S.create(body)
-  local ok, thread, why = raw_resume(seed, body)
-  if not (ok and thread) then error(ok and why or thread, 0) end -- memory, or nested too deep for C's stack
-  return thread
-end
 
 local current -- the running task; nil in the main chunk and in the scheduler itself
 local main_cell = 0 -- the cell whose main chunk runs, or ran last
@@ -146,7 +131,7 @@ local function new_task(body, ...)
     id = next_task,
     cell = S.cell(),
     body = body,
-    thread = S.create(body),
+    thread = create(body),
     arguments = pack(...),
     origin = trace.origin(current),
     on_end = on_end,
@@ -387,6 +372,7 @@ S.look = nil
 function S.begin_cell(cell)
   current = nil
   main_cell = cell
+  coroutines.begin_cell()
 end
 
 -- When something can run next: now, at a deadline, or (nil) when a frame comes.

@@ -69,6 +69,9 @@ class ServingHost:
     def _sleep_until(self, moment: float) -> None:
         time.sleep(max(0.0, moment - self.now()))
 
+    def stop(self, reason: bytes) -> None:
+        self.asked_to_stop = reason
+
     def shelter(self, on: bool) -> None:
         pass
 
