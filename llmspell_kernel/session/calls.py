@@ -82,8 +82,7 @@ class BridgeCalls:
             arguments = self._references.decoder.list(bytes(frame.arguments))
             results = await self._registry.call(frame.module, frame.function, arguments)
             del arguments  # functions among them are forgotten before the caller goes on
-            handles.sent.clear()
-            answer = wire.Answer(frame.call, True, values.encode_raw(results, handles.refer))
+            answer = wire.Answer(frame.call, True, self._references.encode(results))
         except SpellError as error:
             handles.sent.clear()
             answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from llmspell_kernel.engine.wire import StopReason
 from llmspell_kernel.session.outcome import Problem
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 Names = Callable[[str], list[str]]
 _log = logging.getLogger("llmspell")
+
+
+_NO_MEMORY = "not enough memory"
+"""What Lua says, where the limit is."""
 
 
 def _no_names(_expression: str) -> list[str]:
@@ -55,8 +61,12 @@ def _traceback(failure: Failure, sources: Mapping[str, str], known_names: Names 
         return [f"{failure.ename}: {failure.message}"]
 
 
-def failed(failure: Failure, sources: Mapping[str, str], known_names: Names) -> Problem:
+def failed(failure: Failure, settings: Settings, sources: Mapping[str, str], known_names: Names) -> Problem:
     """A cell that raised."""
+    if failure.message == _NO_MEMORY:
+        limit = settings.limit_exceeded("memory")
+        message = f"{_NO_MEMORY}: {limit.message}"
+        failure = structs.replace(failure, message=message, suggestion=limit.suggestion)
     return Problem(failure.ename, failure.message, _traceback(failure, sources, known_names))
 
 

@@ -16,11 +16,16 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from llmspell_kernel.bridges.declaration import Handle
-from llmspell_kernel.engine.values import CallbackRef, Decoder, HandleRef
+from llmspell_kernel.engine.values import CallbackRef, Decoder, HandleRef, encode
+from llmspell_kernel.errors import SpellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from llmspell_kernel.config import Settings
 
 _log = logging.getLogger("llmspell")
 
@@ -129,7 +134,8 @@ class _Past:
 class Handles:
     """The bridge objects that Lua holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._numbers = count(1)
         self._held: dict[int, _Held] = {}
         self._by_object: dict[int, _Held] = {}
@@ -143,17 +149,30 @@ class Handles:
         return len(self._held)
 
     def refer(self, value: Any) -> HandleRef | None:
-        """Return the reference that is sent for `value` if it is a `Handle`; counts that it was sent."""
+        """Return the reference that is sent for `value` if it is a `Handle`; counts that it was sent.
+
+        Raises:
+            LimitExceeded: Lua holds as many already.
+        """
         if not isinstance(value, Handle):
             return None
         held = self._by_object.get(id(value))
         if held is None:
+            if len(self._held) >= self._settings.limits.handles:
+                raise self._settings.limit_exceeded("handles")
             held = _Held(value, next(self._numbers))
             self._held[held.number] = self._by_object[id(value)] = held
         self._remember(held)
         held.sent += 1
         self.sent.append(held)
         return HandleRef(value.type_name, held.number, value.label)
+
+    def take_back(self) -> None:
+        """What `sent` has is not sent after all."""
+        for held in self.sent:
+            held.sent -= 1
+            self._settle(held)
+        self.sent.clear()
 
     def find(self, name: str, number: int) -> Handle | HandleRef:
         """Return the object that Lua refers to, or the reference itself if there is none any more."""
@@ -232,13 +251,31 @@ async def _close(handle: Handle) -> None:
 
 
 class References:
-    """Both tables of one engine, and the decoder that fills them."""
+    """Both tables of one engine, and the decoder and encoder that fill them."""
 
-    def __init__(self, forget: Callable[[list[int]], None]) -> None:
+    def __init__(self, forget: Callable[[list[int]], None], settings: Settings) -> None:
         """Make the tables; `forget` tells Lua which functions are no longer held."""
+        self._settings = settings
         self.callbacks = Callbacks(forget)
-        self.handles = Handles()
+        self.handles = Handles(settings)
         self.decoder = Decoder(self.callbacks.take, self.handles.find)
+
+    def encode(self, value: Any) -> msgspec.Raw:
+        """Encode what is sent to Lua; `handles.sent` then has the objects in it.
+
+        Raises:
+            ConversionError: it cannot cross.
+            LimitExceeded: it is too large, or has too many objects.
+        """
+        self.handles.sent.clear()
+        try:
+            encoded = encode(value, self.handles.refer)
+            if len(encoded) > self._settings.limits.value_bytes:
+                raise self._settings.limit_exceeded("value_bytes")
+        except SpellError:
+            self.handles.take_back()
+            raise
+        return msgspec.Raw(encoded)
 
     def checkpointed(self, moment: int) -> None:
         """The checkpoint of this number was asked for."""

@@ -12,7 +12,7 @@ from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
-from llmspell_kernel.session import problems
+from llmspell_kernel.session import problems, usage
 from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
@@ -23,6 +23,7 @@ from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, Rolled
 from llmspell_kernel.session.output import CellOutput
 from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.references import References
+from llmspell_kernel.session.usage import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +50,7 @@ class Session:
         self.settings = settings
         self._client = EngineClient(self, engine_options(settings))
         self._registry = Registry(self, installed_bridges())
-        self._references = References(self._forget)
+        self._references = References(self._forget, settings)
         self._client.decoder = self._references.decoder
         self._warned: set[str] = set()
         self._calls = BridgeCalls(
@@ -64,6 +65,8 @@ class Session:
         """Source of each cell that ran, by chunk name; of repeated names the last."""
         self.memory_used = 0
         """Bytes that Lua held when the last cell ended."""
+        self.used = Use()
+        """What the last cell used."""
         self._last_cell = 0
         self._running = 0
         self._going_back = False
@@ -152,6 +155,7 @@ class Session:
         try:
             done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
         except EngineDied as error:
+            self.used = Use(loop.time() - began, self.memory_used, output.written, 0)
             return await self._roll_back(error)
         finally:
             self._running = 0
@@ -162,7 +166,8 @@ class Session:
                 self._killer = None
             output.finish()
         self._help.live.settle()
-        self.checkpoints.end_cell(loop.time() - began)
+        self.used = Use(loop.time() - began, done.memory, output.written, done.instructions)
+        self.checkpoints.end_cell(self.used.seconds)
         loop.call_later(self.checkpoints.idle_delay, self._checkpoint)
         return self._outcome(done)
 
@@ -178,7 +183,7 @@ class Session:
         if done.status == "stopped":
             reason = wire.StopReason(done.stopped)
             return Interrupted(problems.stopped(failure, reason, self.settings, self.sources))
-        return Failed(problems.failed(failure, self.sources, self._known_names))
+        return Failed(problems.failed(failure, self.settings, self.sources, self._known_names))
 
     # ── going back ───────────────────────────────────────────────────────────────────────────────
 
@@ -317,6 +322,12 @@ class Session:
         """Warnings for what is almost surely a mistake in `code`."""
         return self._help.diagnose(code)
 
+    async def usage(self) -> dict[str, str]:
+        """What the last cell used of each limit, in words, by the limit's name."""
+        return usage.told(
+            self.used, self.settings, await self.query("limits", "used"), len(self._references.handles)
+        )
+
     async def variables(self) -> Variables | None:
         """The variables that the cells have made, by name; None while a cell runs."""
         return await self._help.live.variables()
@@ -378,8 +389,7 @@ class Session:
                 raise Cancelled("this function is gone: the cell that made it was undone")
             callback = callback.id
         self.checkpoints.mark_stale()
-        encoded = values.encode_raw(list(arguments), self._references.handles.refer)
-        return await self._client.invoke(callback, encoded)
+        return await self._client.invoke(callback, self._references.encode(list(arguments)))
 
     def _forget(self, callbacks: list[int]) -> None:
         if self._client.alive:

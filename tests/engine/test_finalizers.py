@@ -65,8 +65,6 @@ return kept, refused, ran == nil
 """
 
 
-def test_the_sandbox_then_hides_the_field_from_lua(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_then_hides_the_field_from_lua(lua: LuaHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finalizers, "_SEARCHED", 8)
-    from conftest import LuaHarness
-
-    assert LuaHarness().run(HIDDEN) == (True, True, True)
+    assert type(lua)().run(HIDDEN) == (True, True, True)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,9 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from llmspell_kernel.engine.confine import probe; probe.main()"
 )
+_PACKAGES = str(Path(__file__).parents[3])
+"""The folder that this package is in, which an editable installation does not have in ``sys.path``."""
+
 _PATIENCE = 20
 """Seconds that the process may take: Python's own start on a busy machine."""
 
@@ -33,7 +37,7 @@ def report() -> Report:
     """
     try:
         finished = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(sys.path)],
+            [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps([_PACKAGES, *sys.path])],
             env={},
             cwd="/",
             stdin=subprocess.DEVNULL,

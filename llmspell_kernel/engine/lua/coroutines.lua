@@ -13,6 +13,7 @@ local math_max, math_min = math.max, math.min
 local M = {}
 
 local FEWEST = 1024 -- noted before the first sweep
+local COLLECTIONS = 8 -- made in one cell to find some dead: a cell that goes on at the limit must not spend its time so
 
 -- It must never die: not even of a lack of memory.
 local seed = raw_create(function(body)
@@ -26,6 +27,7 @@ M.seed = seed
 local noted, count = setmetatable({}, { __mode = "v" }), 0
 local sweep_at = FEWEST
 local swept, made_before = 0, 0
+local collections = 0
 
 -- A stop may break in at any place here: at worst a coroutine is then noted twice until the next sweep.
 local function sweep()
@@ -45,7 +47,8 @@ end
 local function make_room()
   local most = limits.most.coroutines
   sweep()
-  if count >= most then
+  if count >= most and collections < COLLECTIONS then
+    collections = collections + 1
     collectgarbage()
     sweep()
   end
@@ -78,6 +81,7 @@ end
 --- A cell begins.
 function M.begin_cell()
   made_before = swept + count
+  collections = 0
 end
 
 --- How many the last cell created, and how many are alive.

@@ -1,4 +1,4 @@
-"""Magics about the session: names, settings, limits."""
+"""Magics about the session: names, settings."""
 
 from __future__ import annotations
 
@@ -59,22 +59,3 @@ async def _config(magics: Magics, call: Call) -> Outcome:
         )
     widths = [max(len(str(row[column])) for row in rows) for column in range(2)]
     return shown("\n".join(f"{row[0]:<{widths[0]}}  {row[1]!s:<{widths[1]}}  {row[2]}" for row in rows))
-
-
-@magic("%sandbox", "say how the engine is confined here")
-async def _sandbox(magics: Magics, call: Call) -> Outcome:
-    layers = magics.session.layers
-    if not layers:
-        return shown(
-            "the engine is not confined by the operating system here; Lua's own sandbox and limits hold"
-        )
-    width = max(map(len, layers))
-    return shown("\n".join(f"{name:<{width}}  {status}" for name, status in layers.items()))
-
-
-@magic("%limits", "show what a cell may use, and what the last one did")
-async def _limits(magics: Magics, call: Call) -> Outcome:
-    rows = [row for row in magics.session.settings.explain() if row.key.startswith("limits.")]
-    width = max(len(row.key) for row in rows)
-    lines = [f"{row.key.removeprefix('limits.'):<{width}}  {row.value:<12}  {row.source}" for row in rows]
-    return shown("\n".join([*lines, f"Lua holds {magics.session.memory_used:,} bytes now"]))

@@ -1,0 +1,56 @@
+"""Magics about what keeps a cell in: ``%limits`` and ``%sandbox``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llmspell_kernel.errors import SpellError
+from llmspell_kernel.kernel.magics.table import Call, magic, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.outcome import Outcome
+
+_PREFIX = "limits."
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+@magic("%limits", "show what a cell may use, and what the last one used")
+async def _limits(magics: Magics, call: Call) -> Outcome:
+    used = await magics.session.usage()
+    rows = [("limit", "value", "last cell", "set by")]
+    for row in magics.session.settings.explain():
+        if row.key.startswith(_PREFIX):
+            name = row.key.removeprefix(_PREFIX)
+            rows.append((name, str(row.value), used.get(name, ""), str(row.source)))
+    return shown(_columns(rows))
+
+
+@magic(
+    "%sandbox [--probe]",
+    "say how the engine is confined here; --probe tries in a fresh process what must fail",
+)
+async def _sandbox(magics: Magics, call: Call) -> Outcome:
+    if call.argument == "--probe":
+        from llmspell_kernel.engine.confine import probe
+
+        report = await asyncio.to_thread(probe.report)
+        return shown(_columns([(layer.name, layer.status, layer.detail) for layer in report.layers]))
+    if call.argument:
+        raise SpellError("write %sandbox, or %sandbox --probe", code="bad_argument")
+    layers = magics.session.layers
+    if not layers:
+        return shown(
+            "the engine is not confined by the operating system here; Lua's own sandbox and limits hold"
+        )
+    return shown(_columns(list(layers.items())))
