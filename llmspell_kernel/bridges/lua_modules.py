@@ -50,3 +50,32 @@ class Workflow(LuaModule):
     module: ClassVar[str] = "workflow"
     lua_part: ClassVar[str | None] = "lib.workflow"
     lua_more: ClassVar[tuple[str, ...]] = ("lib.workflow_builder", "lib.workflow_object")
+
+
+class Errors(LuaModule):
+    """Error objects, catching them, trying again."""
+
+    module: ClassVar[str] = "errors"
+    lua_part: ClassVar[str | None] = "lib.errors"
+
+
+class Events(LuaModule):
+    """Who is interested in what happens says so, and is told."""
+
+    module: ClassVar[str] = "events"
+    lua_part: ClassVar[str | None] = "lib.events"
+
+
+class Hooks(LuaModule):
+    """Functions that run before, after and around calls."""
+
+    module: ClassVar[str] = "hooks"
+    lua_part: ClassVar[str | None] = "lib.hooks"
+
+
+class Log(LuaModule):
+    """Lines about what goes on, with levels and fields."""
+
+    module: ClassVar[str] = "log"
+    aliases: ClassVar[tuple[str, ...]] = ("logging",)
+    lua_part: ClassVar[str | None] = "lib.log"

@@ -6,7 +6,15 @@ local debug_getmetatable, rawget, setmetatable, tostring, type =
 
 local M = {}
 
-local methods = {}
+local LATER = { add_detail = true, wrap = true, is = true } -- methods that lib/errors.lua has
+
+local methods = setmetatable({}, {
+  __index = function(methods, key)
+    if not LATER[key] then return nil end
+    require("lib.errors")
+    return rawget(methods, key)
+  end,
+})
 local meta = { __name = "error", __index = methods }
 
 --- Whether `value` is an error object.
