@@ -140,9 +140,8 @@ OLDER_LUA = frozenset(
             "math.pow",
             "math.mod",
         ),
-        *("math.cosh", "math.sinh", "math.tanh", "math.log10", "math.frexp", "math.ldexp", "os.remove"),
-        *("os.rename", "os.tmpname", "os.execute", "os.setlocale", "io.popen", "io.close", "io.input"),
-        *("io.output", "io.tmpfile"),
+        *("math.cosh", "math.sinh", "math.tanh", "math.log10", "math.frexp", "math.ldexp", "os.execute"),
+        *("os.setlocale", "io.popen", "io.input", "io.output"),
     )
 )
 """Names of other versions of Lua: real ones, so never a slip of the fingers."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ENTRIES = {entry.name: entry for entry in stdlib.entries()}
 LUA_HAS_AND_CELLS_DO_NOT = {
-    *("dofile", "loadfile", "warn", "debug", "package", "string.dump", "io.close", "io.input", "io.output"),
-    *("io.popen", "io.tmpfile", "os.execute", "os.remove", "os.rename", "os.setlocale", "os.tmpname"),
+    *("dofile", "loadfile", "warn", "debug", "package", "string.dump", "io.input", "io.output"),
+    *("io.popen", "os.execute", "os.setlocale"),
 }
 OURS = {"display", "Display:update", "clear_output", "input", "help"}
 

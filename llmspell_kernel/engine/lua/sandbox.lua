@@ -172,6 +172,11 @@ local function copy(library)
   return result
 end
 
+-- A function of lib/files.lua, which is loaded when it is first called.
+local function of_files(name)
+  return function(...) return require("lib.files")[name](...) end
+end
+
 local function os_library()
   return {
     time = os.time,
@@ -187,13 +192,10 @@ local function os_library()
       M.exiting = true
       error(STOP, 0)
     end,
-    getenv = function(name)
-      if type(name) ~= "string" then
-        local got = name == nil and "no value" or type(name)
-        error("bad argument #1 to 'getenv' (string expected, got " .. got .. ")", 2)
-      end
-      return M.environment and M.environment[name] or nil
-    end,
+    getenv = of_files("getenv"),
+    remove = of_files("remove"),
+    rename = of_files("rename"),
+    tmpname = of_files("tmpname"),
   }
 end
 

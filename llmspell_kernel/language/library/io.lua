@@ -4,6 +4,11 @@
 --- The cell's output, and asking the person in the notebook. Files are there only in granted folders.
 io = {}
 
+--- Closes a file; the notebook's own streams stay open.
+---@param file? file
+---@return boolean? ok
+function io.close(file) end
+
 --- Writes out what is buffered of the cell's output.
 function io.flush() end
 
@@ -49,6 +54,11 @@ io.stdout = nil
 ---@param obj any
 ---@return "file"|"closed file"|nil type
 function io.type(obj) end
+
+--- Opens a file for this session alone, to write and to read, which goes with it.
+---@return file? file
+---@return string? message
+function io.tmpfile() end
 
 --- Writes strings and numbers to the cell's output, with nothing between or after them; returns the output.
 --- ```lua

@@ -34,10 +34,23 @@ function os.difftime(t2, t1) end
 ---@param close? boolean taken and ignored
 function os.exit(code, close) end
 
---- Returns an environment variable that this notebook was granted, else nil.
+--- Returns an environment variable that this notebook was granted, else nil and why.
 ---@param varname string
 ---@return string? value
 function os.getenv(varname) end
+
+--- Removes a file, or an empty folder, in a granted folder; returns nil and a message if it cannot.
+---@param filename string
+---@return boolean? done
+---@return string? message
+function os.remove(filename) end
+
+--- Renames a file or folder in granted folders; returns nil and a message if it cannot.
+---@param oldname string
+---@param newname string
+---@return boolean? done
+---@return string? message
+function os.rename(oldname, newname) end
 
 --- Returns the time now, or of a table with `year`, `month`, `day` (and `hour`, `min`, `sec`), in seconds since 1970.
 --- ```lua
@@ -46,3 +59,7 @@ function os.getenv(varname) end
 ---@param table? table date
 ---@return integer seconds
 function os.time(table) end
+
+--- Makes an empty file for this session alone, which needs no grant and goes with it, and returns its path.
+---@return string filename
+function os.tmpname() end

@@ -185,7 +185,8 @@ M.get = method_of("get")
 
 --- Asks for the headers of what is at a URL.
 --- ```lua
---- print(pcall(http.head, 5)) --> false	bad argument #1 to 'http.head' (string expected, got number)
+--- local ok, err = pcall(http.head, "http://192.0.2.1/")
+--- print(ok, err.code) --> false	missing_grant
 --- ```
 ---@param url string
 ---@param headers? table
@@ -194,7 +195,8 @@ M.head = method_of("head")
 
 --- Deletes what is at a URL.
 --- ```lua
---- print(pcall(http.delete, 5)) --> false	bad argument #1 to 'http.delete' (string expected, got number)
+--- local ok, err = pcall(http.delete, "http://192.0.2.1/")
+--- print(ok, err.code) --> false	missing_grant
 --- ```
 ---@param url string
 ---@param headers? table
@@ -214,7 +216,8 @@ M.post = method_of("post", true)
 
 --- Puts something at a URL. A body that is a table goes as JSON.
 --- ```lua
---- print(pcall(http.put, 5)) --> false	bad argument #1 to 'http.put' (string expected, got number)
+--- local ok, err = pcall(http.put, "http://192.0.2.1/")
+--- print(ok, err.code) --> false	missing_grant
 --- ```
 ---@param url string
 ---@param body? string|table
@@ -224,7 +227,8 @@ M.put = method_of("put", true)
 
 --- Changes what is at a URL. A body that is a table goes as JSON.
 --- ```lua
---- print(pcall(http.patch, 5)) --> false	bad argument #1 to 'http.patch' (string expected, got number)
+--- local ok, err = pcall(http.patch, "http://192.0.2.1/")
+--- print(ok, err.code) --> false	missing_grant
 --- ```
 ---@param url string
 ---@param body? string|table

@@ -1,0 +1,174 @@
+"""Internal: ``io`` and ``os`` of granted files and variables. Formats and buffers are Lua's (``lib/files.lua``)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llmspell_kernel.bridges.declaration import Bridge, Handle, export
+from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.storage import inside, remove
+from llmspell_kernel.errors import SpellError, WorldError
+from llmspell_kernel.grants import Place
+from llmspell_kernel.grants.missing import shown
+
+_MOST_OPEN = 256
+_LARGEST_READ = 16 * 2**20
+_FLAGS = {
+    "r": os.O_RDONLY,
+    "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "r+": os.O_RDWR,
+    "w+": os.O_RDWR | os.O_CREAT | os.O_TRUNC,
+    "a+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+}
+_WHENCE = {"set": os.SEEK_SET, "cur": os.SEEK_CUR, "end": os.SEEK_END}
+
+
+class OpenFile(Handle):
+    """A file that Lua has open."""
+
+    type_name: ClassVar[str] = "OpenFile"
+
+    def __init__(self, fd: int, asked: str) -> None:
+        self._fd = fd
+        self._asked = asked
+
+    @export()
+    async def read(self, count: int) -> Any:
+        """Return at most `count` bytes; none at the end."""
+        try:
+            return os.read(self._open(), max(0, min(count, _LARGEST_READ)))
+        except OSError as error:
+            raise self._refused(error) from error
+
+    @export()
+    async def write(self, data: str | bytes) -> Any:
+        """Write all of `data`."""
+        left = memoryview(data.encode() if isinstance(data, str) else data)
+        try:
+            while left:
+                left = left[os.write(self._open(), left) :]
+        except OSError as error:
+            raise self._refused(error) from error
+        return True
+
+    @export()
+    async def seek(self, whence: str, offset: int) -> Any:
+        """Move, and return the position."""
+        try:
+            return os.lseek(self._open(), offset, _WHENCE[whence])
+        except OSError as error:
+            raise self._refused(error) from error
+
+    @export(name="close")
+    async def end(self) -> Any:
+        """Close it."""
+        await self.close()
+        return True
+
+    async def close(self) -> None:
+        """Close it, unless it is closed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _open(self) -> int:
+        if self._fd < 0:
+            raise WorldError(f"{shown(self._asked)} is closed", code="closed")
+        return self._fd
+
+    def _refused(self, error: OSError) -> WorldError:
+        return WorldError(f"{shown(self._asked)}: {os.strerror(error.errno or 0)}", code="io_error")
+
+
+def _refuse_folder(fd: int, path: str) -> None:
+    if os.path.isdir(fd):
+        os.close(fd)
+        raise WorldError(f"{shown(path)} is a folder", code="is_a_folder")
+
+
+def _real(path: str) -> Path:
+    return Path(os.path.realpath(path))
+
+
+class FilesBridge(Bridge):
+    """Internal: what ``io`` and ``os`` ask for."""
+
+    module: ClassVar[str] = "files"
+    internal: ClassVar[bool] = True
+    handles: ClassVar[tuple[type[Handle], ...]] = (OpenFile,)
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._files: weakref.WeakSet[OpenFile] = weakref.WeakSet()
+        self._temporary: Path | None = None
+
+    async def close(self) -> None:
+        """Close what is open still, and remove temporary files."""
+        for file in list(self._files):
+            await file.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    @export()
+    async def open(self, path: str, mode: str, why: str) -> Any:
+        """Open a file of a granted folder."""
+        if len(self._files) >= _MOST_OPEN:
+            raise WorldError(f"more than {_MOST_OPEN} files are open", code="too_many_files")
+        writes = mode != "r"
+        place = await self._place(path, why, write=writes)
+        fd = place.open(_FLAGS[mode])
+        _refuse_folder(fd, path)
+        if writes:
+            self._host.acted(f"opened {place.path} for writing")
+        file = OpenFile(fd, path)
+        self._files.add(file)
+        return file
+
+    @export()
+    async def remove(self, path: str) -> Any:
+        """Remove a file or an empty folder."""
+        place = await self._place(path, "os.remove", write=True)
+        with place.parent() as (folder, name):
+            remove(folder, name)
+        self._host.acted(f"removed {place.path}")
+        return True
+
+    @export()
+    async def rename(self, old: str, new: str) -> Any:
+        """Rename a file or folder."""
+        source = await self._place(old, "os.rename", write=True)
+        target = await self._place(new, "os.rename", write=True)
+        with source.parent() as (above, name), target.parent() as (folder, renamed):
+            os.rename(name, renamed, src_dir_fd=above, dst_dir_fd=folder)
+        self._host.acted(f"renamed {source.path} to {target.path}")
+        return True
+
+    @export()
+    async def tmpname(self) -> Any:
+        """Make an empty temporary file, for this session alone, and return its path."""
+        if self._temporary is None:
+            self._temporary = _real(tempfile.mkdtemp(prefix="llmspell-"))
+        fd, name = tempfile.mkstemp(prefix="lua_", dir=self._temporary)
+        os.close(fd)
+        return name
+
+    @export()
+    async def getenv(self, name: str) -> Any:
+        """Return a variable that is granted; nobody is asked."""
+        try:
+            self._host.grants.check("env", name)
+        except SpellError as error:
+            raise WorldError(error.message, code=error.code, suggestion=error.suggestion) from error
+        return self._host.settings.vault.variable(name)
+
+    async def _place(self, path: str, why: str, *, write: bool) -> Place:
+        own = self._temporary
+        if own is not None and path.startswith(f"{own}{os.sep}"):
+            return inside(own, path, write=write, refusal=f"{shown(path)} is no temporary file")
+        return await self._host.granted(lambda grants: grants.locate(path, write=write), why)
