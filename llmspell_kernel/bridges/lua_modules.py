@@ -79,3 +79,11 @@ class Log(LuaModule):
     module: ClassVar[str] = "log"
     aliases: ClassVar[tuple[str, ...]] = ("logging",)
     lua_part: ClassVar[str | None] = "lib.log"
+
+
+class Testing(LuaModule):
+    """Groups of tests, what they expect, and stand-ins."""
+
+    module: ClassVar[str] = "testing"
+    lua_part: ClassVar[str | None] = "lib.testing"
+    lua_more: ClassVar[tuple[str, ...]] = ("lib.testing_expect", "lib.testing_mock")

@@ -66,8 +66,9 @@ def _nothing(_: Node) -> MimeBundle:
     return {}
 
 
-# `display(v)` at the end of a cell gives a handle, which has nothing to add to what it shows.
-_renderers: dict[str, Renderer] = {"display": _nothing}
+# `display(v)` at the end of a cell gives a handle, which has nothing to add to what it shows; nor has an expectation
+# that was met.
+_renderers: dict[str, Renderer] = {"display": _nothing, "Expectation": _nothing}
 
 
 def register(type_name: str, renderer: Renderer) -> None:

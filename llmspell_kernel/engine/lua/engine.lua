@@ -84,6 +84,8 @@ end
 -- Values to show: kept short of everything hostile by snapshot.lua, inside the limits of the turn.
 local function run(fn)
   local results = table.pack(fn())
+  local at_end = scheduler.at_end
+  if at_end then results = at_end(results) end
   local shown = worth_showing(results) and snapshot.take_all(results) or {}
   return codec.encode(codec.array(shown))
 end

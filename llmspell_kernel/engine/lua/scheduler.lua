@@ -369,8 +369,12 @@ end
 --- chunk is running, and at the end of a turn with nil.
 S.look = nil
 
+--- Set by what wants to have the last word in the cell that runs (lib/testing.lua): called with what its main chunk has
+--- returned (packed), it returns what the cell shows, or raises.
+S.at_end = nil
+
 function S.begin_cell(cell)
-  current = nil
+  current, S.at_end = nil, nil
   main_cell = cell
   coroutines.begin_cell()
 end

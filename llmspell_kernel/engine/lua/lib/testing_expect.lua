@@ -1,0 +1,356 @@
+-- What a test expects of a value.
+
+local errorobject = require("errorobject")
+local guarded = require("guarded").pcall
+local mocks = require("lib.testing_mock")
+local preview = require("preview")
+local raise = require("raise")
+
+local next, rawequal, rawget, rawlen, setmetatable, tostring, type =
+  next, rawequal, rawget, rawlen, setmetatable, tostring, type
+local math_abs, math_type = math.abs, math.type
+local pack, concat = table.pack, table.concat
+local find, match = string.find, string.match
+
+local Expectations = {}
+
+local BYTES = 300 -- of a value in a message
+local DEEPEST = 100
+
+-- ── equality ───────────────────────────────────────────────────────────────────────────────────────
+
+local function shown(value) return preview.text(value, BYTES) end
+
+local function equals(a, b) return a == b end
+
+local function same(a, b)
+  if rawequal(a, b) or (a ~= a and b ~= b) then return true end
+  local ok, equal = guarded(equals, a, b)
+  return ok and equal
+end
+
+local function step(path, key)
+  if type(key) == "string" and match(key, "^[%a_][%w_]*$") then return path .. "." .. key end
+  return path .. "[" .. shown(key) .. "]"
+end
+
+local difference
+
+-- The first key at which the tables differ.
+local function table_difference(a, b, path, seen, depth)
+  if depth > DEEPEST or seen[a] == b then return nil end
+  seen[a] = b
+  for key, value in next, a do
+    local found = difference(value, rawget(b, key), step(path, key), seen, depth + 1)
+    if found then return found end
+  end
+  for key in next, b do
+    if rawget(a, key) == nil then return step(path, key) .. " is missing" end
+  end
+end
+
+-- Where `a`, the actual value, differs from `b`; nil if nowhere. Tables are equal if their fields are.
+function difference(a, b, path, seen, depth)
+  if same(a, b) then return nil end
+  if type(a) == "table" and type(b) == "table" then return table_difference(a, b, path, seen, depth) end
+  if path == "" then return "" end
+  if b == nil then return path .. " should not be there" end
+  return path .. " is " .. shown(a) .. " instead of " .. shown(b)
+end
+
+--- Whether two values are equal as `to_equal` means it.
+function Expectations.equal(a, b) return difference(a, b, "", {}, 0) == nil end
+
+-- ── the object ─────────────────────────────────────────────────────────────────────────────────────
+
+--- What is expected of a value; `never` before it expects the opposite: `expect(x).never:to_equal(3)`.
+---@class Expectation
+local methods = {}
+
+local expectations = setmetatable({}, { __mode = "k" }) -- expectation → { value, negative }
+local meta = { __name = "Expectation", __metatable = false }
+
+local function make(value, negative)
+  local expectation = setmetatable({}, meta)
+  expectations[expectation] = { value = value, negative = negative }
+  return expectation
+end
+
+function meta.__index(expectation, key)
+  if methods[key] then return methods[key] end
+  local own = expectations[expectation]
+  if key == "never" or key == "not_" or key == "to_not" then return make(own.value, not own.negative) end
+  raise.raise("there is no expectation '" .. tostring(key) .. "'; expect(v).to_ and Tab list them")
+end
+
+function meta.__newindex() raise.raise("an expectation is read-only") end
+-- `expect(v):never():to_be(3)`: what `never` gives may be called too
+function meta.__call(expectation) return expectation end
+
+local function value_of(self)
+  local own = self ~= nil and expectations[self]
+  if not own then raise.raise("call expectations with a colon: expect(value):to_equal(other)") end
+  return own.value, own
+end
+
+-- Raise unless `ok` is as expected; `what` is told of the value.
+local function verify(self, ok, what, more)
+  local value, own = value_of(self)
+  if ok then
+    if not own.negative then return self end
+  elseif own.negative then
+    return self
+  end
+  local message = "expected " .. shown(value) .. (own.negative and " not " or " ") .. what
+  if more and not own.negative then message = message .. more end
+  raise.raise(message)
+end
+
+--- Expects a value that is equal; tables are if their fields are, however deep.
+--- ```lua
+--- testing.expect({ 1, { x = 2 } }):to_equal({ 1, { x = 2 } })
+--- ```
+---@param other any
+---@return Expectation expectation
+function methods:to_equal(other)
+  local found = difference(value_of(self), other, "", {}, 0)
+  return verify(self, found == nil, "to equal " .. shown(other), found and found ~= "" and ": " .. found or "")
+end
+
+--- Expects this very value: of tables and functions the same one.
+--- ```lua
+--- testing.expect("a"):to_be("a")
+--- ```
+---@param other any
+---@return Expectation expectation
+function methods:to_be(other)
+  return verify(self, rawequal(value_of(self), other) or value_of(self) == other and type(other) ~= "table",
+    "to be " .. shown(other))
+end
+
+--- Expects nil.
+--- ```lua
+--- testing.expect(nil):to_be_nil()
+--- ```
+---@return Expectation expectation
+function methods:to_be_nil() return verify(self, value_of(self) == nil, "to be nil") end
+
+--- Expects true itself.
+--- ```lua
+--- testing.expect(1 < 2):to_be_true()
+--- ```
+---@return Expectation expectation
+function methods:to_be_true() return verify(self, value_of(self) == true, "to be true") end
+
+--- Expects false itself.
+--- ```lua
+--- testing.expect(1 > 2):to_be_false()
+--- ```
+---@return Expectation expectation
+function methods:to_be_false() return verify(self, value_of(self) == false, "to be false") end
+
+--- Expects anything but nil and false.
+--- ```lua
+--- testing.expect(0):to_be_truthy()
+--- ```
+---@return Expectation expectation
+function methods:to_be_truthy() return verify(self, value_of(self) and true or false, "to be truthy") end
+
+--- Expects nil or false.
+--- ```lua
+--- testing.expect(nil):to_be_falsy()
+--- ```
+---@return Expectation expectation
+function methods:to_be_falsy() return verify(self, not value_of(self), "to be nil or false") end
+
+--- Expects a type: one of Lua's, `integer`, `float`, or the name of a type such as `Promise`.
+--- ```lua
+--- testing.expect(3):to_be_a("integer")
+--- ```
+---@param kind string
+---@return Expectation expectation
+function methods:to_be_a(kind)
+  raise.check(1, "expect:to_be_a", "string", kind)
+  local value = value_of(self)
+  local is = type(value) == kind or math_type(value) == kind or raise.type_of(value) == kind
+  return verify(self, is, "to be a " .. kind)
+end
+
+local function contains(value, part)
+  if type(value) == "string" then return type(part) == "string" and find(value, part, 1, true) ~= nil end
+  if type(value) ~= "table" then return false end
+  for _, item in next, value do
+    if Expectations.equal(item, part) then return true end
+  end
+  return false
+end
+
+--- Expects a string that has `part` in it, or a table that has an equal value in it.
+--- ```lua
+--- testing.expect({ "a", "b" }):to_contain("b")
+--- ```
+---@param part any
+---@return Expectation expectation
+function methods:to_contain(part)
+  return verify(self, contains(value_of(self), part), "to contain " .. shown(part))
+end
+
+--- Expects a table with this key, and with this value there if one is given.
+--- ```lua
+--- testing.expect({ x = 1 }):to_have_key("x", 1)
+--- ```
+---@param key any
+---@param value? any
+---@return Expectation expectation
+function methods:to_have_key(key, value)
+  local held = value_of(self)
+  local has = type(held) == "table" and held[key] ~= nil and (value == nil or Expectations.equal(held[key], value))
+  return verify(self, has, "to have the key " .. shown(key) .. (value ~= nil and " = " .. shown(value) or ""))
+end
+
+--- Expects a string or list of this length.
+--- ```lua
+--- testing.expect("abc"):to_have_length(3)
+--- ```
+---@param length integer
+---@return Expectation expectation
+function methods:to_have_length(length)
+  raise.check(1, "expect:to_have_length", "number", length)
+  local value = value_of(self)
+  local long = type(value) == "string" and #value or type(value) == "table" and rawlen(value)
+  return verify(self, long == length, "to have the length " .. length, long and ", not " .. long or "")
+end
+
+--- Expects a string or table with nothing in it.
+--- ```lua
+--- testing.expect({}):to_be_empty()
+--- ```
+---@return Expectation expectation
+function methods:to_be_empty()
+  local value = value_of(self)
+  return verify(self, value == "" or (type(value) == "table" and next(value) == nil), "to be empty")
+end
+
+--- Expects a string that matches a Lua pattern.
+--- ```lua
+--- testing.expect("cell 12"):to_match("^cell %d+$")
+--- ```
+---@param pattern string
+---@return Expectation expectation
+function methods:to_match(pattern)
+  raise.check(1, "expect:to_match", "string", pattern)
+  local value = value_of(self)
+  return verify(self, type(value) == "string" and match(value, pattern) ~= nil, "to match " .. shown(pattern))
+end
+
+--- Expects a number that is at most `tolerance` (1e-6) away.
+--- ```lua
+--- testing.expect(0.1 + 0.2):to_be_near(0.3)
+--- ```
+---@param number number
+---@param tolerance? number
+---@return Expectation expectation
+function methods:to_be_near(number, tolerance)
+  raise.check(1, "expect:to_be_near", "number", number)
+  tolerance = raise.check_number(2, "expect:to_be_near", tolerance, 0, true) or 1e-6
+  local value = value_of(self)
+  local near = type(value) == "number" and math_abs(value - number) <= tolerance
+  return verify(self, near, "to be near " .. number .. " (at most " .. tolerance .. " away)")
+end
+
+local function compared(self, other, compare, what)
+  local ok, result = guarded(compare, value_of(self), other)
+  return verify(self, ok and result, what .. shown(other))
+end
+
+--- Expects more than `other`.
+--- ```lua
+--- testing.expect(3):to_be_greater_than(2)
+--- ```
+---@param other any
+---@return Expectation expectation
+function methods:to_be_greater_than(other)
+  return compared(self, other, function(a, b) return a > b end, "to be greater than ")
+end
+
+--- Expects less than `other`.
+--- ```lua
+--- testing.expect(2):to_be_less_than(3)
+--- ```
+---@param other any
+---@return Expectation expectation
+function methods:to_be_less_than(other)
+  return compared(self, other, function(a, b) return a < b end, "to be less than ")
+end
+
+--- Expects a function that raises; with `what`, an error whose message matches that pattern or contains it, or an error
+--- object whose code it is.
+--- ```lua
+--- testing.expect(function() error("no room") end):to_raise("no room")
+--- ```
+---@param what? string
+---@return Expectation expectation
+function methods:to_raise(what)
+  raise.check(1, "expect:to_raise", "string", what, true)
+  local fn, own = value_of(self)
+  raise.check(1, "expect", "function", fn)
+  local ok, err = guarded(fn)
+  if ok then
+    if own.negative then return self end
+    raise.raise("expected an error, and none was raised")
+  end
+  local text = errorobject.text(err)
+  local code = errorobject.is(err) and rawget(err, "code")
+  local fits = what == nil or code == what or find(text, what, 1, true) ~= nil
+  if not fits then
+    local readable, found = guarded(match, text, what)
+    fits = readable and found ~= nil
+  end
+  if fits ~= own.negative then return self end
+  local wanted = (own.negative and "no error" or "an error") .. (what and " like " .. shown(what) or "")
+  raise.raise("expected " .. wanted .. ", got " .. shown(text))
+end
+
+local function mock_of(self)
+  return mocks.of(value_of(self)) or raise.raise("expected a mock (testing.mock), got " .. shown(value_of(self)))
+end
+
+--- Expects a mock that was called, so many times if a number is given.
+--- ```lua
+--- local mock = testing.mock()
+--- mock()
+--- testing.expect(mock):to_have_been_called(1)
+--- ```
+---@param times? integer
+---@return Expectation expectation
+function methods:to_have_been_called(times)
+  raise.check(1, "expect:to_have_been_called", "number", times, true)
+  local count = #mock_of(self).calls
+  if times == nil then return verify(self, count > 0, "to have been called") end
+  return verify(self, count == times, "to have been called " .. times .. " times", ", not " .. count)
+end
+
+--- Expects a mock that was once called with these arguments.
+--- ```lua
+--- local mock = testing.mock()
+--- mock(1, "a")
+--- testing.expect(mock):to_have_been_called_with(1, "a")
+--- ```
+---@param ... any
+---@return Expectation expectation
+function methods:to_have_been_called_with(...)
+  local wanted, texts = pack(...), {}
+  for index = 1, wanted.n do texts[index] = shown(wanted[index]) end
+  local met = false
+  for _, call in next, mock_of(self).calls do met = met or Expectations.equal(call, wanted) end
+  return verify(self, met, "to have been called with (" .. concat(texts, ", ") .. ")")
+end
+
+-- How older spells call them.
+methods.to_be_type, methods.to_throw, methods.to_be_close_to, methods.to_include =
+  methods.to_be_a, methods.to_raise, methods.to_be_near, methods.to_contain
+
+--- An expectation of `value`.
+function Expectations.expect(value) return make(value, false) end
+
+return Expectations
