@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import signal
 import socket
-from typing import Any, Protocol, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.process import Endpoint, EngineOptions, launch
 from llmspell_kernel.errors import EngineDied, EngineError, ProtocolError
 
-_NO_VALUE = msgspec.Raw(b"\xc0")
+if TYPE_CHECKING:
+    import msgspec
+
+_WAKE_SECONDS = 10.0
+"""A copy that has not woken by then never will."""
+
+_QUERY_SECONDS = 5.0
+"""What asks is help while a person types: an engine that takes longer is not worth waiting for."""
+
+_log = logging.getLogger("llmspell")
 
 
 class EngineListener(Protocol):
@@ -58,9 +67,13 @@ class _Link(asyncio.Protocol):
                 self._client.receive(self, wire.decode_outbound(body))
         except ProtocolError as error:
             self._client.lost(self, str(error))
+        except Exception:
+            _log.exception("a frame of the engine's could not be served")
+            self._client.lost(self, "the engine sent a frame that has no place in the conversation")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._client.lost(self, str(exc) if exc else "")
+        _log.debug("the connection to the engine has ended: %s", exc)  # which tells a person nothing
+        self._client.lost(self, "")
 
 
 class EngineClient:
@@ -74,6 +87,8 @@ class EngineClient:
         self._link: _Link | None = None
         self._ready: asyncio.Future[wire.Ready] | None = None
         self._done: dict[int, asyncio.Future[wire.Done]] = {}
+        self._group = 0
+        """The process group of the engine and its copies, 0 if it is the kernel process's too."""
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._returns: dict[int, asyncio.Future[Any]] = {}
         self._next_id = 0
@@ -114,12 +129,17 @@ class EngineClient:
         endpoint.control.setblocking(False)
         self._transport, _ = await loop.create_connection(lambda: link, sock=endpoint.data)
         loop.add_reader(endpoint.control.fileno(), self._on_control, endpoint.control)
-        if wake:
-            self.send(wire.Wake())
-        info = await self._ready
         if not wake:
+            info = await self._ready
             self.layers = info.layers
-        return info
+            group = _group_of(endpoint.pid)
+            self._group = group if group != _group_of(0) else 0
+            return info
+        self.send(wire.Wake())
+        try:
+            return await asyncio.wait_for(self._ready, _WAKE_SECONDS)
+        except TimeoutError:
+            raise EngineDied("the copy of the engine did not wake") from None
 
     async def recover(self, copy: Endpoint) -> wire.Ready:
         """Make the sleeping `copy` the engine; the one before it is killed."""
@@ -130,6 +150,7 @@ class EngineClient:
     async def close(self) -> None:
         """Let the engine end and wait for it."""
         self.kill()
+        self._kill_group()
         await self._detach()
 
     async def _detach(self) -> None:
@@ -152,6 +173,13 @@ class EngineClient:
                 os.kill(self._endpoint.pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
             except OSError:
                 pass  # it is gone already
+
+    def _kill_group(self) -> None:
+        """End the engine's forks too; it itself has not been reaped yet, so that the group is still its own."""
+        if self._endpoint is not None and self._group and _group_of(self._endpoint.pid) == self._group:
+            with contextlib.suppress(OSError):  # all of it is gone
+                os.killpg(self._group, signal.SIGKILL)
+        self._group = 0
 
     def lost(self, link: _Link, why: str) -> None:
         """React to the end of `link`: its engine died or spoke nonsense."""
@@ -234,7 +262,10 @@ class EngineClient:
         self._next_id += 1
         future = self._replies[self._next_id] = asyncio.get_running_loop().create_future()
         self.send(wire.Query(self._next_id, module, function, values.encode_raw(list(arguments))))
-        return await future
+        try:
+            return await asyncio.wait_for(future, _QUERY_SECONDS)
+        except TimeoutError:
+            raise EngineError(f"the engine did not answer within {_QUERY_SECONDS:g} seconds") from None
 
     async def invoke(self, callback: int, arguments: msgspec.Raw) -> list[Any]:
         """Call a Lua function by its callback id, with the list `arguments`; returns its results.
@@ -309,8 +340,21 @@ class EngineClient:
         copy = Endpoint(data, control, pid, None, nanoseconds / 1e9, pages)
         if future is None or future.done():
             copy.close()
+        elif self._group and _group_of(pid) != self._group:
+            copy.close()  # it will be killed by that number some day, so an engine gone bad must not choose it
+            future.set_exception(EngineError("the copy of the engine is gone"))
         else:
             future.set_result(copy)
+
+
+def _group_of(pid: int) -> int:
+    """The process group of `pid`, 0 if it is gone or where there are none."""
+    if os.name != "posix":
+        return 0
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
 
 
 def _resolve(table: dict[int, asyncio.Future[Any]], key: int, value: Any) -> None:

@@ -142,7 +142,8 @@ class Watchdog:
         self._lock = threading.Lock()
         self._running = False
         self._sheltered = False
-        self._cell = 0
+        self.cell = 0
+        """The cell that the running turn is on behalf of, 0 if of none in particular."""
         self._early: tuple[int, int] | None = None
         self._started = False
         self._make_sockets()
@@ -169,7 +170,7 @@ class Watchdog:
 
     def turn(self, cell: int) -> Watchdog:
         """Watch one turn on behalf of `cell` (0: none in particular); use in a ``with`` statement."""
-        self._cell = cell
+        self.cell = cell
         return self
 
     def __enter__(self) -> None:
@@ -270,8 +271,8 @@ class Watchdog:
                 self._early = cell, reason  # its cell may be on its way
 
     def _stop(self, cell: int, reason: int) -> None:
-        if cell in (0, self._cell) or not self._cell:
-            if cell and not self._cell:
+        if cell in (0, self.cell) or not self.cell:
+            if cell and not self.cell:
                 self._early = cell, reason  # a task held its cell up: both are to stop
             self._hooks.stopping = True
             self.reason = reason

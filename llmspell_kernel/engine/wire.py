@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -184,7 +184,7 @@ class Done(Frame, frozen=True, tag="done"):
     cell: int
     status: str
     value: msgspec.Raw
-    stopped: int
+    stopped: Annotated[int, msgspec.Meta(ge=0, le=6)]
     memory: int
     """Bytes that Lua holds after the cell."""
     instructions: int = 0
@@ -194,6 +194,8 @@ class Done(Frame, frozen=True, tag="done"):
 class Stopping(Frame, frozen=True, tag="stopping"):
     """The engine stops the running turn on its own account: a limit was reached that only it sees."""
 
+    cell: int
+    """0: of no cell's, but of something that ran between them."""
     reason: StopReason
 
 

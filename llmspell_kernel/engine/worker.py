@@ -143,7 +143,7 @@ class Worker:
 
     def _stop(self, reason: wire.StopReason) -> None:
         if self._watchdog.ask(reason):
-            self._send(wire.Stopping(reason))
+            self._send(wire.Stopping(self._watchdog.cell, reason))
 
     # ── frames ───────────────────────────────────────────────────────────────────────────────────
 

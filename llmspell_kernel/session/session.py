@@ -180,7 +180,7 @@ class Session:
         if done.status == "ok":
             return Succeeded(problems.drawn(bytes(done.value)))
         failure = problems.failure_of(bytes(done.value))
-        if done.status == "stopped":
+        if done.status == "stopped" and done.stopped:
             reason = wire.StopReason(done.stopped)
             return Interrupted(problems.stopped(failure, reason, self.settings, self.sources))
         return Failed(problems.failed(failure, self.settings, self.sources, self._known_names))
@@ -428,7 +428,7 @@ class Session:
 
     def on_stopping(self, frame: wire.Stopping) -> None:
         """A limit was reached that only the engine sees: it has the same grace as any other."""
-        if self._running:
+        if self._running and self._running == frame.cell:
             self._stop_softly(frame.reason)
 
     def on_died(self, error: EngineDied) -> None:
