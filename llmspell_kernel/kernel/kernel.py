@@ -67,6 +67,7 @@ class LLMSpellKernel(BaseKernel):
         self._asked = asyncio.Event()
         self._started: asyncio.Task[None] | None = None
         self._arrived = 0
+        self._number = 0
         self._abort_up_to = 0
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in list(handlers.items()):
@@ -230,7 +231,7 @@ class LLMSpellKernel(BaseKernel):
         if not silent:
             self._publish_execute_input(code, parent, count)
         await self._ready()
-        outcome = await self._run(code, surface, count)
+        outcome = await self._run(code, surface, self._named(store))
         reply = self._conclude(outcome, surface, parent, count, silent)
         reply["execution_count"] = count
         if reply["status"] == "ok":
@@ -245,11 +246,19 @@ class LLMSpellKernel(BaseKernel):
         if reply["status"] == "error" and not silent and content.get("stop_on_error", True):
             await self._abort_waiting()
 
-    async def _run(self, code: str, surface: IOPubSurface | SilentSurface, count: int) -> Outcome:
+    def _named(self, store: bool) -> str:
+        """What messages call the cell: by its number, or where the front end shows none by counting on from the last.
+
+        So that cells which nbval runs are called as when a person ran them.
+        """
+        self._number = self.execution_count if store else self._number + 1
+        return f"cell {self._number}"
+
+    async def _run(self, code: str, surface: IOPubSurface | SilentSurface, name: str) -> Outcome:
         try:
             if self._magics.concerns(code):
-                return await self._magics.run(code, surface, f"cell {count}")
-            return await self.spell_session.execute(code, surface, f"cell {count}")
+                return await self._magics.run(code, surface, name)
+            return await self.spell_session.execute(code, surface, name)
         except SpellError as error:
             return replies.failed(error)
 
