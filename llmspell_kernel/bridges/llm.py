@@ -6,12 +6,14 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges import usage
+from llmspell_kernel.bridges.declaration import export
 from llmspell_kernel.bridges.llm_defaults import Defaults
 from llmspell_kernel.bridges.llm_messages import plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.llm_types import TYPES
 from llmspell_kernel.bridges.registry import Host, Results, current_call
+from llmspell_kernel.bridges.usage import UsageFunctions
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument, WorldError
 from llmspell_kernel.language.documentation import Documented
@@ -26,12 +28,12 @@ ProviderName = Annotated[str | None, "ProviderName"]
 OnContent = Annotated[CallbackRef | None, "fun(text: string): any"]
 
 
-class LlmBridge(Bridge):
+class LlmBridge(UsageFunctions):
     """Models by name, answers whole or piece by piece."""
 
     module: ClassVar[str] = "llm"
     lua_part: ClassVar[str | None] = "lib.llm"
-    types: ClassVar[tuple[Documented, ...]] = TYPES
+    types: ClassVar[tuple[Documented, ...]] = (*TYPES, *usage.TYPES)
 
     def __init__(self, host: Host) -> None:
         self._host = host

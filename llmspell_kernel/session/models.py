@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -48,8 +48,16 @@ def weights_folder() -> Path:
     return platformdirs.user_cache_path("llmspell", appauthor=False) / "models"
 
 
-def open_models(settings: Settings, host: Host | None = None) -> Models:
-    """Return the models that `settings` configure; `host`, if there is a session, says which may be asked."""
+def open_models(
+    settings: Settings, host: Host | None = None, cell_name: Callable[[int], str] = str
+) -> Models:
+    """Return the models that `settings` configure.
+
+    Args:
+        settings: The configuration.
+        host: The session, if there is one: it says which models may be asked.
+        cell_name: What a cell is called where usage is told, by its number.
+    """
     from llmspell_kernel.llm.catalogue import LOCAL
     from llmspell_kernel.llm.directory import Configured, Preferences
     from llmspell_kernel.llm.models import Models
@@ -80,8 +88,18 @@ def open_models(settings: Settings, host: Host | None = None) -> Models:
             await host.require("providers", choice.provider, f"a question to {choice.full_name}")
             host.acted(f"asked {choice.full_name}")
 
+    def label() -> str:
+        context = current_call.get(None)
+        return "" if context is None else cell_name(context.cell)
+
     return Models(
-        preferences, weights_folder(), announce=_announce, tell=_tell, recorder=recorder, permit=permit
+        preferences,
+        weights_folder(),
+        announce=_announce,
+        tell=_tell,
+        recorder=recorder,
+        permit=permit,
+        label=label,
     )
 
 

@@ -68,6 +68,7 @@ class Session:
         self.used = Use()
         """What the last cell used."""
         self._last_cell = 0
+        self._cell_names: dict[int, str] = {}
         self._running = 0
         self._going_back = False
         self._stop: wire.StopReason | None = None
@@ -142,6 +143,7 @@ class Session:
             self._tell_revived(await self._revive(), surface)
         self._last_cell += 1
         cell = self._running = self._last_cell
+        self._cell_names[cell] = name
         self._help.live.forget()
         self._stop = None
         if self._models is not None and self._models.recorder is not None:
@@ -362,7 +364,7 @@ class Session:
     def models(self) -> Models:
         """The session's language models; opened when they are first asked for."""
         if self._models is None:
-            self._models = open_models(self.settings, self)
+            self._models = open_models(self.settings, self, lambda cell: self._cell_names.get(cell, ""))
         return self._models
 
     @property

@@ -1,0 +1,35 @@
+"""``%usage``: what models took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmspell_kernel.kernel.magics.table import Call, magic, shown
+from llmspell_kernel.session.outcome import Outcome, Succeeded
+
+if TYPE_CHECKING:
+    from llmspell_kernel.kernel.magics.magics import Magics
+
+
+@magic("%usage [cells|calls]", "show tokens, money and time that models took, by model, cell or call")
+async def _usage(magics: Magics, call: Call) -> Outcome:
+    from llmspell_kernel.bridges.usage import usage_of
+    from llmspell_kernel.display.bundle import render_result
+    from llmspell_kernel.display.snapshot import from_plain
+
+    used = usage_of(magics.session.models)
+    rows = used[{"cells": "cells", "calls": "log"}.get(call.argument, "models")]
+    call.surface.stream("stdout", f"{summary(used)}\n")
+    return Succeeded(render_result([from_plain(rows)])) if rows else shown("no model was asked yet")
+
+
+def summary(used: dict[str, Any]) -> str:
+    """The session's usage in a line."""
+    parts = [f"{used['calls']} calls", f"{used['total_tokens']:,} tokens", f"${used['cost']:.4f}"]
+    if used["recorded"]:
+        parts.append(f"{used['recorded']} from the cassette")
+    if used["unpriced"]:
+        parts.append(f"{used['unpriced']} of unknown price")
+    if "left" in used:
+        parts.append(f"${used['left']:.4f} of ${used['budget']:.2f} left")
+    return ", ".join([*parts, f"{used['seconds']:.1f} s"])
