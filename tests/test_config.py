@@ -92,6 +92,8 @@ def test_every_setting_has_a_variable_which_sets_it(world: World) -> None:
         "LLMSPELL_RECORD": "replay",
         "LLMSPELL_GRANT_FILES": "read:/",
         "LLMSPELL_MEMORY_LIMIT": "300000000",
+        "LLMSPELL_SEARCH_ENGINE": "brave",
+        "LLMSPELL_SEARCH_URL": "https://example.org/search",
     }
     by_kind = {
         "true or false": "off",

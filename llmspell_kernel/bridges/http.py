@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.http_recorded import http_answer, http_question
+from llmspell_kernel.bridges.recorded import recorded
 from llmspell_kernel.bridges.registry import Host
 
 if TYPE_CHECKING:
@@ -43,4 +45,11 @@ class HttpRequests(Bridge):
             from llmspell_kernel.bridges.http_requests import Requests
 
             self._opened = Requests(self._host)
-        return await self._opened.send(why, options)
+        if self._host.settings.model.record == "off":
+            return await self._opened.send(why, options)
+        requests = self._opened
+
+        async def make() -> dict[str, Any]:
+            return http_answer(await requests.send(why, options))
+
+        return await recorded(self._host, "http", http_question(options), make)

@@ -6,24 +6,25 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, cast
 
-from llmspell_kernel.bridges import file_tools
+from llmspell_kernel.bridges import file_tools, web_tools
 from llmspell_kernel.bridges.arithmetic import calculate
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.file_tools import FileTools
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.bridges.tool_arguments import text_argument
+from llmspell_kernel.bridges.web_tools import WebTools
 from llmspell_kernel.errors import BadArgument, WorldError
 from llmspell_kernel.language.documentation import Documented
 from llmspell_kernel.llm.schema import Schema
 
 
-class ToolsBridge(FileTools):
+class ToolsBridge(FileTools, WebTools):
     """Tools: functions with a description and a schema, for spells and for models."""
 
     module: ClassVar[str] = "tools"
     lua_part: ClassVar[str | None] = "lib.tools"
 
-    types: ClassVar[tuple[Documented, ...]] = file_tools.TYPES
+    types: ClassVar[tuple[Documented, ...]] = (*file_tools.TYPES, *web_tools.TYPES)
 
     def __init__(self, host: Host) -> None:
         self._host = host

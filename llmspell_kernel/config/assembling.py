@@ -59,6 +59,8 @@ class Assembly:
         }
         used = [entry.api_key for entry in self.providers.values() if entry.api_key]
         used += [secret for server in self.mcp.values() for secret in server.env.values()]
+        searching = merger.values["search.api_key_env"]
+        used += [key for key in [self._vault.secret(str(searching)) if searching else None] if key]
         self.vault = Vault(reading.environ, declared, used)
 
     def section(self, name: str, cls: type[S]) -> S:

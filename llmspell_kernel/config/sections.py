@@ -212,6 +212,20 @@ class Http(Section, frozen=True, kw_only=True):
     ] = 5
 
 
+class WebSearch(Section, frozen=True, kw_only=True):
+    """The search engine behind the tool `web_search`."""
+
+    engine: Annotated[
+        Literal["searxng", "brave"], Setting(choice("searxng", "brave"), "what kind it is", Power.TRUSTED)
+    ] = "searxng"
+    url: Annotated[
+        str | None, Setting(URL, "where it answers, such as https://your.searxng/search", Power.TRUSTED)
+    ] = None
+    api_key_env: Annotated[
+        str | None, Setting(VARIABLE, "variable, or name in [secrets], that holds its key", Power.TRUSTED)
+    ] = None
+
+
 class Storage(Section, frozen=True, kw_only=True):
     """Where spells keep state, vectors and files of their own."""
 
@@ -281,6 +295,7 @@ SECTIONS: dict[str, type[Section]] = {
     "checkpoints": Checkpoints,
     "history": History,
     "http": Http,
+    "search": WebSearch,
     "storage": Storage,
     "grants": GrantLists,
 }

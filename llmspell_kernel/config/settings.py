@@ -29,6 +29,7 @@ from llmspell_kernel.config.sections import (
     ProviderSettings,
     SecretSettings,
     Storage,
+    WebSearch,
 )
 from llmspell_kernel.config.table import ROWS
 from llmspell_kernel.errors import ConfigError, LimitExceeded
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: Checkpoints
     history: History
     http: Http
+    search: WebSearch
     storage: Storage
     providers: Mapping[str, ProviderSettings]
     mcp: Mapping[str, McpServer]
@@ -123,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             checkpoints=parts.section("checkpoints", Checkpoints),
             history=history,
             http=parts.section("http", Http),
+            search=parts.section("search", WebSearch),
             storage=storage,
             providers=MappingProxyType(parts.providers),
             mcp=MappingProxyType(parts.mcp),

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
 
 def test_usage_before_anything_was_asked(console: Console) -> None:
     cell = console.run("%usage")
-    assert cell.stdout.startswith("0 calls, 0 tokens, $0.0000")
+    assert cell.text().startswith("0 calls, 0 tokens, $0.0000")

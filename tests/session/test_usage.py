@@ -51,9 +51,7 @@ async def test_usage_is_told_by_call_cell_and_model(server: ScriptedServer, open
 
 
 async def test_a_budget_refuses_what_it_could_not_pay(server: ScriptedServer, open_notebook: Open) -> None:
-    notebook = await open_notebook(
-        OPENAI_BASE_URL=server.base_url, LLMSPELL_MODEL_BUDGET="0.10"
-    )
+    notebook = await open_notebook(OPENAI_BASE_URL=server.base_url, LLMSPELL_MODEL_BUDGET="0.10")
     server.script(text("hi", usage=(10, 5)))
     charge(notebook, 0.001)
     await notebook.value("llm.complete{prompt = 'a', max_tokens = 20};")

@@ -58,4 +58,14 @@ return {
     description = "Lists a folder: name, type, size and time of each file",
     parameters = object({ path = path, pattern = text("names that fit, such as *.md") }),
   },
+  {
+    name = "web_fetch",
+    description = "Fetches a web page as text",
+    parameters = object({ url = text("http or https"), max_chars = { type = "integer" } }, { "url" }),
+  },
+  {
+    name = "web_search",
+    description = "Searches the web: title, url and a few words of each result",
+    parameters = object({ query = text(), limit = { type = "integer" } }, { "query" }),
+  },
 }
