@@ -94,6 +94,7 @@ def test_every_setting_has_a_variable_which_sets_it(world: World) -> None:
         "LLMSPELL_MEMORY_LIMIT": "300000000",
         "LLMSPELL_SEARCH_ENGINE": "brave",
         "LLMSPELL_SEARCH_URL": "https://example.org/search",
+        "LLMSPELL_SEARCH_API_KEY_ENV": "A_KEY",
     }
     by_kind = {
         "true or false": "off",

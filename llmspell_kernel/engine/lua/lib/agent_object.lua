@@ -2,6 +2,7 @@
 
 local asking = require("lib.asking")
 local bridge = require("bridge")
+local hooked = require("lib.hooked")
 local host = require("host")
 local json = require("lib.json")
 local promises = require("promises")
@@ -119,14 +120,14 @@ local function answer(self, messages, options, hear)
   local watched = hear or next(self.config.handoffs or {}) ~= nil
   self.status.state = "running"
   local began = host.now()
-  local result, err = run_loop(
-    question_of(self, messages, options), toolset.offer(offered), limits_of(self.config),
-    watched and function(kind, value)
-      if kind == "tool_result" and chosen.agent then return true end
-      return hear and hear(kind, value)
-    end or nil,
-    hear ~= nil
-  )
+  local function listen(kind, value)
+    if kind == "tool_result" and chosen.agent then return true end
+    return hear and hear(kind, value)
+  end
+  local result, err = hooked.agent(function(_, question)
+    return run_loop(question, toolset.offer(offered), limits_of(self.config), watched and listen or nil, hear ~= nil)
+  end, self.name, question_of(self, messages, options))
+  if type(result) == "string" then result = { text = result, tool_calls = {}, iterations = 0 } end
   noted(self, began, result, err)
   if result == nil then return nil, err end
   if chosen.agent then

@@ -2,6 +2,7 @@
 
 local asking = require("lib.asking")
 local bridge = require("bridge")
+local hooked = require("lib.hooked")
 local host = require("host")
 local promises = require("promises")
 local raise = require("raise")
@@ -18,11 +19,11 @@ local M = {}
 -- ── one question ───────────────────────────────────────────────────────────────────────────────────
 
 for _, name in ipairs({ "chat", "generate", "generate_message", "quick_prompt" }) do
-  local call = bridge.bind("llm", name == "generate_message" and name or "chat")
+  local call = hooked.model(bridge.bind("llm", name == "generate_message" and name or "chat"))
   M[name] = function(prompt, options) return ask(name, call, prompt, options) end
 end
 
-local complete = bridge.bind("llm", "complete")
+local complete = hooked.model(bridge.bind("llm", "complete"))
 
 function M.complete(prompt, options)
   if type(options) == "number" then options = { max_tokens = options } end
@@ -35,7 +36,7 @@ function M.stream(options, on_content)
   if type(options) == "string" then options = { prompt = options } end
   raise.check(1, "llm.stream", "table", options)
   if type(on_content) == "function" then on_content = response.hearing(on_content) end
-  return response.of(stream(prepared(completed(options)), on_content))
+  return response.of(hooked.stream(stream, prepared(completed(options)), on_content))
 end
 
 local stream_chat = bridge.bind("llm", "stream_chat")

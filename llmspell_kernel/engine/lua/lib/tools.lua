@@ -3,6 +3,7 @@
 local bridge = require("bridge")
 local builtin_tools = require("lib.builtin_tools")
 local errorobject = require("errorobject")
+local hooked = require("lib.hooked")
 local host = require("host")
 local mcp = require("lib.mcp")
 local promises = require("promises")
@@ -67,7 +68,11 @@ end
 ---@return tools.Description tool
 function M.describe(given)
   raise.check(1, "tools.describe", "table", given)
-  return tool_of(given, "tools.describe")
+  local tool = tool_of(given, "tools.describe")
+  local name, fn = tool.name, tool.execute
+  local function call(_, arguments) return fn(arguments) end
+  tool.execute = function(arguments) return hooked.tool(call, name, arguments) end
+  return tool
 end
 
 -- A tool that is registered, or `server.tool` of an MCP server.
@@ -153,6 +158,14 @@ local function fits(tool, arguments)
   return false, errorobject.new({ code = "bad_arguments", message = message })
 end
 
+local function execute(name, arguments)
+  local tool, missing = need(name, "tools.execute")
+  if not tool then return nil, missing end
+  local valid, problem = fits(tool, arguments)
+  if not valid then return nil, problem end
+  return noted(name, arguments, host.now(), pcall(tool.execute, arguments))
+end
+
 --- Checks the arguments against the tool's schema and calls it; returns what it returns, or `nil, err`.
 --- ```lua
 --- print(tools.execute("calculator", { expression = "6 * 7" })) --> 42
@@ -161,12 +174,8 @@ end
 ---@param arguments? table
 ---@return any value
 function M.execute(name, arguments)
-  local tool, missing = need(name, "tools.execute")
-  if not tool then return nil, missing end
-  arguments = arguments == nil and {} or arguments
-  local valid, problem = fits(tool, arguments)
-  if not valid then return nil, problem end
-  return noted(name, arguments, host.now(), pcall(tool.execute, arguments))
+  raise.check(1, "tools.execute", "string", name)
+  return hooked.tool(execute, name, arguments == nil and {} or arguments)
 end
 
 --- Calls a tool as `tools.execute` does, and never raises: returns `{ success, result, error }`.
