@@ -170,6 +170,10 @@ class Handle:
         """What ``tostring`` shows after the type; its number if empty."""
         return ""
 
+    def mime_bundle(self) -> dict[str, Any] | None:
+        """Draw it for the notebook; None leaves it to its type and label."""
+        return None
+
     async def close(self) -> None:
         """Release what it holds: Lua no longer knows it, or the session ends."""
 

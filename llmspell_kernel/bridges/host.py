@@ -27,7 +27,10 @@ class HostBridge(Bridge):
         """Show a snapshot or a MIME bundle (`kind`) in the cell, under `display_id`."""
         from llmspell_kernel.display.bundle import mime_bundle_of, render_result, snapshot_of
 
-        data = render_result([snapshot_of(shown)]) if kind == "snapshot" else mime_bundle_of(shown)
+        if kind == "snapshot":
+            data = render_result([snapshot_of(shown)], handle_bundle=self._host.handle_bundle)
+        else:
+            data = mime_bundle_of(shown)
         current_call.get().surface.display(data, {}, display_id, update)
 
     @export()

@@ -49,6 +49,14 @@ class Surface(Protocol):
         ...
 
 
+class AreaSurface(Surface, Protocol):
+    """A place beside the cells."""
+
+    def flush(self) -> None:
+        """Show now what waits to be shown."""
+        ...
+
+
 class Host(Protocol):
     """The session, as bridges see it."""
 
@@ -102,11 +110,28 @@ class Host(Protocol):
         """What is known of a name as a MIME bundle, or of a value that introspect.lua described."""
         ...
 
-    async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
+    async def invoke(self, callback: CallbackRef | int, *arguments: Any, cell: int = 0) -> list[Any]:
         """Call a Lua function that Lua passed out; returns its results, raises `SpellError` if it raised.
 
-        Lua holds the function for as long as the `CallbackRef` lives.
+        Lua holds the function for as long as the `CallbackRef` lives. What it writes goes to `cell`, which may be an
+        area, or to the cell that passed it out.
         """
+        ...
+
+    def open_area(self, surface: AreaSurface) -> int:
+        """Give `surface` a number that `invoke` takes as a cell."""
+        ...
+
+    def close_area(self, number: int) -> None:
+        """Forget an area: what is still written there is dropped."""
+        ...
+
+    def told(self, error: SpellError) -> tuple[str, str, list[str]]:
+        """An error as a notebook shows it: its name, its message, and the lines of its traceback."""
+        ...
+
+    def handle_bundle(self, type_name: str, number: int) -> dict[str, Any] | None:
+        """The MIME bundle of a bridge object that Lua holds, None if it has none of its own."""
         ...
 
 

@@ -45,6 +45,8 @@ __all__ = [
 
 MimeBundle: TypeAlias = dict[str, Any]
 Renderer: TypeAlias = Callable[[Node], "MimeBundle | None"]
+HandleBundle: TypeAlias = Callable[[str, int], "MimeBundle | None"]
+"""Draws a bridge object, by its type and number; None leaves it to the standard drawing."""
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MIME = re.compile(r"[a-z]+/[\w.+-]+")
@@ -80,12 +82,14 @@ def register(type_name: str, renderer: Renderer) -> None:
     _renderers[type_name] = renderer
 
 
-def mime_bundle(node: Node, *, active: bool = False) -> MimeBundle:
+def mime_bundle(node: Node, *, active: bool = False, handle_bundle: HandleBundle | None = None) -> MimeBundle:
     """Give the MIME bundle of one value. Never raises for what a renderer or a value does.
 
     What the value itself gives as HTML and the like is made harmless (see ``sanitize.py``) unless `active`.
     """
     renderer = _renderer_of(node)
+    if renderer is None and isinstance(node, Handle) and handle_bundle is not None:
+        renderer = partial(_draw_handle, handle_bundle)
     if renderer is not None:
         try:
             bundle = renderer(node)
@@ -96,12 +100,15 @@ def mime_bundle(node: Node, *, active: bool = False) -> MimeBundle:
     return _own_bundle(node, active) or _standard(node)
 
 
-def render_result(values: Sequence[Node], *, active: bool = False) -> MimeBundle:
+def render_result(
+    values: Sequence[Node], *, active: bool = False, handle_bundle: HandleBundle | None = None
+) -> MimeBundle:
     """Give one bundle for all values of a cell's last expression; it is empty if there is nothing to show.
 
     Several values on one line each are separated by tabs, as Lua's REPL does; otherwise by line ends.
     """
-    drawn = [(value, bundle) for value in values if (bundle := mime_bundle(value, active=active))]
+    draw = partial(mime_bundle, active=active, handle_bundle=handle_bundle)
+    drawn = [(value, bundle) for value in values if (bundle := draw(value))]
     bundles = [bundle for _, bundle in drawn]
     if len(bundles) < 2:
         return bundles[0] if bundles else {}
@@ -164,6 +171,10 @@ def _renderer_of(node: Node) -> Renderer | None:
     if name is None:
         return None
     return _renderers.get(name) or (partial(_draw_plain, _BUILT_IN[name]) if name in _BUILT_IN else None)
+
+
+def _draw_handle(handle_bundle: HandleBundle, node: Node) -> MimeBundle | None:
+    return handle_bundle(node.type, node.id) if isinstance(node, Handle) else None
 
 
 def _draw_plain(place: str, node: Node) -> MimeBundle | None:

@@ -267,10 +267,11 @@ class EngineClient:
         except TimeoutError:
             raise EngineError(f"the engine did not answer within {_QUERY_SECONDS:g} seconds") from None
 
-    async def invoke(self, callback: int, arguments: msgspec.Raw) -> list[Any]:
+    async def invoke(self, callback: int, arguments: msgspec.Raw, cell: int = 0) -> list[Any]:
         """Call a Lua function by its callback id, with the list `arguments`; returns its results.
 
-        Cancelled, it cancels the function in Lua as well.
+        What it writes goes to `cell`, or to the cell that passed it out if that is 0. Cancelled, it
+        cancels the function in Lua as well.
 
         Raises:
             EngineError: it raised in Lua; ``details`` holds the failure map.
@@ -278,7 +279,7 @@ class EngineClient:
         self._next_id += 1
         future = self._returns[self._next_id] = asyncio.get_running_loop().create_future()
         invocation = self._next_id
-        self.send(wire.Invoke(invocation, callback, arguments))
+        self.send(wire.Invoke(invocation, callback, arguments, cell))
         try:
             return await future
         except asyncio.CancelledError:

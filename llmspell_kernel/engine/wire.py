@@ -81,6 +81,8 @@ class Invoke(Frame, frozen=True, tag="invoke"):
     invocation: int
     callback: int
     arguments: msgspec.Raw
+    cell: int = 0
+    """Where its output goes; 0 is the cell that passed it out."""
 
 
 class Withdraw(Frame, frozen=True, tag="withdraw"):

@@ -263,8 +263,8 @@ def _fields_for_lua(frame: wire.Inbound) -> _Fields | None:
     match frame:
         case wire.Answer(call, ok, value):
             return b"answer", call, ok, bytes(value)
-        case wire.Invoke(invocation, callback, arguments):
-            return b"invoke", invocation, callback, bytes(arguments)
+        case wire.Invoke(invocation, callback, arguments, cell):
+            return b"invoke", invocation, callback, bytes(arguments), cell
         case wire.Withdraw(invocation):
             return b"withdraw", invocation
         case wire.Forget(callbacks):

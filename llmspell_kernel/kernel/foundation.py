@@ -41,6 +41,8 @@ if TYPE_CHECKING:
             parent: Message | None = None,
             *,
             ident: Any = None,
+            metadata: Message | None = None,
+            buffers: list[bytes] | None = None,
         ) -> Message: ...
 
         def recv(self, socket: Any) -> tuple[list[bytes] | None, Message | None]: ...
@@ -71,12 +73,15 @@ if TYPE_CHECKING:
         control_handlers: dict[str, Handler]
         execution_count: int
         stop_on_error_timeout: float
+        comm_manager: object
         _aborting: bool
         _main_asyncio_lock: asyncio.Lock
 
         def __init__(self, **kwargs: Any) -> None: ...
 
         def start(self) -> None: ...
+
+        def get_parent(self) -> Message: ...
 
         async def dispatch_shell(self, msg: list[Any], /) -> None: ...
 

@@ -18,6 +18,7 @@ from jupyter_client.session import DELIM
 from llmspell_kernel import __version__
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel import replies
+from llmspell_kernel.kernel.comms import Comms
 from llmspell_kernel.kernel.foundation import BaseKernel, Message
 from llmspell_kernel.kernel.launch import EarlyEngine, early_engine
 from llmspell_kernel.kernel.surface import STDIN_POLL_SECONDS, IOPubSurface, SilentSurface
@@ -72,6 +73,7 @@ class LLMSpellKernel(BaseKernel):
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in list(handlers.items()):
                 handlers[kind] = partial(self._guarded, kind, handler)
+        self._comms = Comms(self)
 
     @property
     def spell_session(self) -> Session:
@@ -231,7 +233,9 @@ class LLMSpellKernel(BaseKernel):
         if not silent:
             self._publish_execute_input(code, parent, count)
         await self._ready()
+        self._comms.cell = parent
         outcome = await self._run(code, surface, self._named(store))
+        self._comms.cell = None
         reply = self._conclude(outcome, surface, parent, count, silent)
         reply["execution_count"] = count
         if reply["status"] == "ok":
@@ -242,6 +246,7 @@ class LLMSpellKernel(BaseKernel):
             # once the reply is out
             asyncio.get_running_loop().call_soon(self.history.store, count, code, replies.plain_text(outcome))
         surface.flush()
+        self._comms.flush()
         self.session.send(stream, "execute_reply", reply, parent, ident=ident)
         if reply["status"] == "error" and not silent and content.get("stop_on_error", True):
             await self._abort_waiting()
@@ -306,7 +311,7 @@ class LLMSpellKernel(BaseKernel):
         if silent:
             return SilentSurface()
         ask = partial(self._ask, ident, parent) if allow_stdin else None
-        return IOPubSurface(partial(self._publish, parent), ask)
+        return IOPubSurface(partial(self._publish, parent), ask, parent)
 
     def _publish(self, parent: Message, kind: str, content: dict[str, Any]) -> None:
         self.session.send(self.iopub_socket, kind, content, parent, ident=self._topic(kind))

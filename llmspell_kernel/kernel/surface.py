@@ -17,19 +17,28 @@ Send = Callable[[str, dict[str, Any]], None]
 class IOPubSurface:
     """Sends a cell's output, text in batches: at most one stream message per interval and name."""
 
-    def __init__(self, send: Send, ask: Callable[[str, bool], Any] | None) -> None:
+    def __init__(
+        self, send: Send, ask: Callable[[str, bool], Any] | None, parent: dict[str, Any] | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             send: publishes one iopub message with the cell's parent header.
             ask: the stdin channel's question, None where the request does not allow it.
+            parent: the request itself, for messages that others send on its behalf.
         """
+        self.parent = parent
         self._send = send
         self._ask = ask
         self._name = ""
         self._text: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._clear_pending = False
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person may answer questions."""
+        return self._ask is not None
 
     def stream(self, name: str, text: str) -> None:
         """Write to ``stdout`` or ``stderr``."""

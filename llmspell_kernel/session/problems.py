@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from llmspell_kernel.errors import EngineDied
 
 Names = Callable[[str], list[str]]
+HandleBundle = Callable[[str, int], "dict[str, Any] | None"]
+"""Draws a bridge object, by its type and number."""
 _log = logging.getLogger("llmspell")
 
 
@@ -39,13 +41,20 @@ def failure_of(data: bytes) -> Failure:
     return decode(data)
 
 
-def drawn(values: bytes) -> dict[str, Any] | None:
+def failure_in(described: object) -> Failure:
+    """Read a failure map that was decoded as plain data."""
+    import msgspec
+
+    return failure_of(msgspec.msgpack.encode(described))
+
+
+def drawn(values: bytes, handle_bundle: HandleBundle) -> dict[str, Any] | None:
     """The MIME bundle of a cell's values, None if there are none. Never raises: drawing must not fail a cell."""
     from llmspell_kernel.display.bundle import render_result, snapshots_of
 
     try:
         shown = snapshots_of(values)
-        return render_result(shown) if shown else None
+        return render_result(shown, handle_bundle=handle_bundle) if shown else None
     except Exception:
         _log.exception("a cell's values could not be drawn")
         return {"text/plain": "(the cell ran; a fault of the kernel keeps its value from being drawn)"}

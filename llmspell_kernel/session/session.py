@@ -7,12 +7,14 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmspell_kernel.bridges.registry import Registry, Surface, installed_bridges
+from llmspell_kernel.bridges.declaration import Handle
+from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, installed_bridges
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
 from llmspell_kernel.session import problems, usage
+from llmspell_kernel.session.areas import Areas
 from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
@@ -61,6 +63,7 @@ class Session:
         self._models: Models | None = None
         self._surfaces: dict[int, Surface] = {}
         self._outputs: dict[int, CellOutput] = {}
+        self._areas = Areas(settings.limits.output)
         self.sources: dict[str, str] = {}
         """Source of each cell that ran, by chunk name; of repeated names the last."""
         self.memory_used = 0
@@ -167,6 +170,7 @@ class Session:
                 self._killer.cancel()
                 self._killer = None
             output.finish()
+            self._areas.flush()
         self._help.live.settle()
         self.used = Use(loop.time() - began, done.memory, output.written, done.instructions)
         self.checkpoints.end_cell(self.used.seconds)
@@ -180,7 +184,7 @@ class Session:
     def _outcome(self, done: wire.Done) -> Outcome:
         self.memory_used = done.memory
         if done.status == "ok":
-            return Succeeded(problems.drawn(bytes(done.value)))
+            return Succeeded(problems.drawn(bytes(done.value), self.handle_bundle))
         failure = problems.failure_of(bytes(done.value))
         if done.status == "stopped" and done.stopped:
             reason = wire.StopReason(done.stopped)
@@ -384,14 +388,35 @@ class Session:
         """Check a grant; see `registry.Host.require`."""
         await self.permissions.require(kind, value, why)
 
-    async def invoke(self, callback: CallbackRef | int, *arguments: Any) -> list[Any]:
+    async def invoke(self, callback: CallbackRef | int, *arguments: Any, cell: int = 0) -> list[Any]:
         """Call a Lua function that Lua passed out; returns its results."""
         if isinstance(callback, CallbackRef):
             if not callback.alive:
                 raise Cancelled("this function is gone: the cell that made it was undone")
             callback = callback.id
         self.checkpoints.mark_stale()
-        return await self._client.invoke(callback, self._references.encode(list(arguments)))
+        return await self._client.invoke(callback, self._references.encode(list(arguments)), cell)
+
+    def open_area(self, surface: AreaSurface) -> int:
+        """Give `surface` a number that `invoke` takes as a cell."""
+        return self._areas.open(surface)
+
+    def close_area(self, number: int) -> None:
+        """Forget an area."""
+        self._areas.close(number)
+
+    def told(self, error: SpellError) -> tuple[str, str, list[str]]:
+        """An error as a notebook shows it; see `registry.Host.told`."""
+        described = error.details.get("failure")
+        if described is None:
+            return type(error).__name__, error.message, [f"{type(error).__name__}: {error.message}"]
+        problem = problems.failed(problems.failure_in(described), self.sources, self._known_names)
+        return problem.ename, problem.evalue, problem.traceback
+
+    def handle_bundle(self, type_name: str, number: int) -> dict[str, Any] | None:
+        """The MIME bundle of a bridge object that Lua holds, None if it has none of its own."""
+        found = self._references.handles.find(type_name, number)
+        return found.mime_bundle() if isinstance(found, Handle) else None
 
     def _forget(self, callbacks: list[int]) -> None:
         if self._client.alive:
@@ -411,7 +436,7 @@ class Session:
     def on_output(self, frame: wire.Output) -> None:
         """Pass on what a cell wrote."""
         self.checkpoints.mark_stale()
-        output = self._outputs.get(frame.cell)
+        output = self._outputs.get(frame.cell) or self._areas.output(frame.cell)
         if output is not None:
             output.write(frame.stream, frame.data)
 
@@ -449,4 +474,4 @@ class Session:
         return output
 
     def _surface_of(self, cell: int) -> Surface:
-        return self._surfaces.get(cell) or self._surfaces[max(self._surfaces)]
+        return self._surfaces.get(cell) or self._areas.surface(cell) or self._surfaces[max(self._surfaces)]

@@ -139,7 +139,7 @@ return function(S)
     host.send("returned", invocation, false, codec.encode(described))
   end
 
-  function on_frame.invoke(invocation, id, arguments)
+  function on_frame.invoke(invocation, id, arguments, cell)
     local entry = callbacks[id]
     local read, values = pcall(codec.decode_list, arguments)
     local task = S.spawn(function(...)
@@ -147,7 +147,7 @@ return function(S)
       if not entry then raise.raise("this callback is no longer held") end
       return entry.fn(...)
     end, unpack(values, 1, read and values.n or 0))
-    if entry then task.cell = entry.cell end
+    if cell and cell ~= 0 then task.cell = cell elseif entry then task.cell = entry.cell end
     if invocation ~= 0 then invocations[invocation] = task end
     task.on_end = function(_, ...)
       invocations[invocation] = nil

@@ -81,11 +81,21 @@ local function worth_showing(results)
   return false
 end
 
+-- The bridge objects among a cell's values: they must live until the kernel process has drawn them.
+local shown_handles
+
 -- Values to show: kept short of everything hostile by snapshot.lua, inside the limits of the turn.
 local function run(fn)
+  shown_handles = nil
   local results = table.pack(fn())
   local at_end = scheduler.at_end
   if at_end then results = at_end(results) end
+  for index = 1, results.n do
+    if codec.on_handle(results[index]) then
+      shown_handles = shown_handles or {}
+      shown_handles[#shown_handles + 1] = results[index]
+    end
+  end
   local shown = worth_showing(results) and snapshot.take_all(results) or {}
   return codec.encode(codec.array(shown))
 end

@@ -8,6 +8,7 @@ local help = require("help")
 local handle_meta = { __name = "display", __metatable = false }
 local handle_ids = setmetatable({}, { __mode = "k" })
 
+-- Show a value in the cell, under an id of the display by which it can be updated.
 local function show(value, id, update)
   local bundle = snapshot.mime_bundle(value)
   if bundle then
@@ -32,6 +33,9 @@ handle_meta.__newindex = function() error("a display handle is read-only; use ha
 handle_meta.__tostring = function(handle) return "display: " .. handle_ids[handle] end
 
 local M = {}
+
+--- Show a value where the running task writes.
+function M.show(value) show(value, "", false) end
 
 function M.is_display(value)
   return type(value) == "table" and handle_ids[value] ~= nil
@@ -59,6 +63,10 @@ function M.build(options)
   function G.input(prompt, password)
     return input.ask(prompt == nil and "" or tostring(prompt), password and true or false)
   end
+
+  function G.interact(...) return require("lib.widgets").interact(...) end
+
+  function G.ask(...) return require("lib.widgets").ask(...) end
 
   G.help = help.ask
 

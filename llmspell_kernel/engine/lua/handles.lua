@@ -80,6 +80,11 @@ function codec.on_handle(object)
   if info then return info.type, info.id end
 end
 
+--- The metatable of a type, for a module that gives its objects fields.
+function M.metatable(name)
+  return types[name] or metatable_of(name)
+end
+
 --- Tell the kernel process what has been collected.
 function M.release()
   if count == 0 then return end
