@@ -410,7 +410,8 @@ class Session:
         described = error.details.get("failure")
         if described is None:
             return type(error).__name__, error.message, [f"{type(error).__name__}: {error.message}"]
-        problem = problems.failed(problems.failure_in(described), self.sources, self._known_names)
+        failure = problems.failure_in(described)
+        problem = problems.failed(failure, self.settings, self.sources, self._known_names)
         return problem.ename, problem.evalue, problem.traceback
 
     def handle_bundle(self, type_name: str, number: int) -> dict[str, Any] | None:
