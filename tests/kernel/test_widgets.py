@@ -114,13 +114,14 @@ def test_an_interact_shows_each_result_in_place_and_cancels_the_call_before(cons
     page.run("""
         ended = {}
         interact(function(x)
-          if x == 1 then async.sleep(60) end
+          if x == 1 then print("begun") async.sleep(60) end
           ended[#ended + 1] = x
           return "x is " .. x
         end, { x = { 0, 10 } })
     """)
     assert page.text() == '"x is 5"'
     page.set("IntSlider", 1)
+    page.wait_for("begun")
     page.set("IntSlider", 7)
     page.wait_for("x is 7")
     assert page.text() == '"x is 7"'

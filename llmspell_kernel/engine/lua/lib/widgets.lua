@@ -238,14 +238,14 @@ function M.interact(fn, controls, options)
   local cell, running = area_of(output), nil
 
   local function start()
+    local current = values_of(widgets)
+    local values = {}
+    for index, name in ipairs(names) do values[name] = current[index] end
     local before = running
     if before then
       before.on_end = silent
       scheduler.cancel(before, scheduler.cancellation("a newer call took its place"))
     end
-    local current = values_of(widgets)
-    local values = {}
-    for index, name in ipairs(names) do values[name] = current[index] end
     running = run_in(cell, function()
       scheduler.post("host", "clear", true)
       show_all(call(values))
