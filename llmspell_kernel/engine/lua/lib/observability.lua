@@ -1,0 +1,477 @@
+-- `observability`: what a spell counts and times. It is kept here, so that it follows undo, and told to OpenTelemetry
+-- as well where that is configured (bridges/observability.py).
+
+local bridge = require("bridge")
+local codec = require("codec")
+local host = require("host")
+local path = require("lib.path")
+local raise = require("raise")
+local scheduler = require("scheduler")
+
+local error, next, pcall, rawequal, setmetatable, tostring, type =
+  error, next, pcall, rawequal, setmetatable, tostring, type
+local floor, max, min = math.floor, math.max, math.min
+local format, rep = string.format, string.rep
+local concat, pack, remove, sort, unpack = table.concat, table.pack, table.remove, table.sort, table.unpack
+
+local M = {}
+
+local KEPT_SPANS = 1000
+local KEPT_VALUES = 1000 -- of a histogram, for its percentiles
+local ATTRIBUTES = 64
+
+-- ── to OpenTelemetry ───────────────────────────────────────────────────────────────────────────────
+
+local configured = bridge.bind("telemetry", "configured")
+local exporting -- nil until it is known
+
+local function tell(name, ...)
+  if exporting == nil then exporting = configured() end
+  if exporting then scheduler.post("telemetry", name, ...) end
+end
+
+-- Attributes as OpenTelemetry takes them: names and plain values.
+local function plain(attributes)
+  local result = {}
+  if type(attributes) ~= "table" then return result end
+  for index, key in next, path.keys(attributes) do
+    if index > ATTRIBUTES then break end
+    local value = attributes[key]
+    local kind = type(value)
+    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then value = tostring(value) end
+    result[tostring(key)] = value
+  end
+  return result
+end
+
+local function labelled(attributes)
+  local parts = {}
+  for _, key in next, path.keys(attributes) do parts[#parts + 1] = key .. "=" .. tostring(attributes[key]) end
+  return concat(parts, ", ")
+end
+
+-- Methods that may be called with a colon or with a dot, as older spells do.
+local function object_of(kind, name, methods)
+  local object = { name = name }
+  local bound = {}
+  for method, fn in next, methods do
+    bound[method] = function(first, ...)
+      if rawequal(first, object) then return fn(...) end
+      return fn(first, ...)
+    end
+  end
+  return setmetatable(object, {
+    __name = kind,
+    __index = bound,
+    __tostring = function() return kind .. ": " .. name end,
+  })
+end
+
+-- ── metrics ────────────────────────────────────────────────────────────────────────────────────────
+
+local instruments = {} -- name → { kind, unit, description, points }
+
+local function instrument(kind, caller, name, options)
+  raise.check(1, caller, "string", name)
+  if type(options) == "string" then options = { description = options } end
+  options = raise.check(2, caller, "table", options, true) or {}
+  local found = instruments[name]
+  if found and found.kind ~= kind then raise.raise("'" .. name .. "' is a " .. found.kind .. " already") end
+  if not found then
+    found = { kind = kind, unit = options.unit, description = options.description, points = {} }
+    instruments[name] = found
+  end
+  return found
+end
+
+local function point_of(found, attributes)
+  attributes = plain(attributes)
+  local label = labelled(attributes)
+  local point = found.points[label]
+  if not point then
+    point = { attributes = attributes, label = label, count = 0, sum = 0, values = {} }
+    found.points[label] = point
+  end
+  return point
+end
+
+local function record(name, found, value, attributes)
+  local point = point_of(found, attributes)
+  point.count, point.sum, point.last = point.count + 1, point.sum + value, value
+  point.min, point.max = min(point.min or value, value), max(point.max or value, value)
+  if found.kind == "histogram" then point.values[(point.count - 1) % KEPT_VALUES + 1] = value end
+  tell("measure", found.kind, name, value, point.attributes, found.unit or "", found.description or "")
+end
+
+--- How an instrument is described.
+---@class observability.Instrument
+---@field description? string what is measured
+---@field unit? string such as `s`, `By` or `1`
+
+--- A number that only grows: `c:add(n, attributes)` (1 unless given), `c:get(attributes)`.
+--- ```lua
+--- local calls = observability.counter("calls", { description = "questions asked" })
+--- calls:add(2, { model = "small" })
+--- calls:add()
+--- print(calls:get({ model = "small" }), calls:get()) --> 2	3
+--- ```
+---@param name string
+---@param options? observability.Instrument|string
+---@return table counter
+function M.counter(name, options)
+  local found = instrument("counter", "observability.counter", name, options)
+  local function add(value, attributes)
+    value = raise.check_number(1, "add", value, 0, true) or 1
+    record(name, found, value, attributes)
+    return value
+  end
+  local function get(attributes)
+    if attributes then return point_of(found, attributes).sum end
+    local sum = 0
+    for _, point in next, found.points do sum = sum + point.sum end
+    return sum
+  end
+  return object_of("counter", name, { add = add, increment = add, get = get, reset = function() found.points = {} end })
+end
+
+--- A number that is now: `g:set(n, attributes)`, `g:add(n)`, `g:get(attributes)`.
+--- ```lua
+--- local queue = observability.gauge("queue")
+--- queue:set(5)
+--- queue:add(-2)
+--- print(queue:get()) --> 3
+--- ```
+---@param name string
+---@param options? observability.Instrument|string
+---@return table gauge
+function M.gauge(name, options)
+  local found = instrument("gauge", "observability.gauge", name, options)
+  local function set(value, attributes)
+    record(name, found, raise.check(1, "set", "number", value), attributes)
+    return value
+  end
+  local function get(attributes) return point_of(found, attributes).last end
+  local function add(value, attributes)
+    return set((get(attributes) or 0) + (raise.check(1, "add", "number", value, true) or 1), attributes)
+  end
+  local function less(value, attributes) return add(-(value or 1), attributes) end
+  return object_of("gauge", name, { set = set, get = get, add = add, increase = add, decrease = less })
+end
+
+local function summary(point)
+  local values = {}
+  for index = 1, #point.values do values[index] = point.values[index] end
+  sort(values)
+  local function at(share) return values[max(1, floor(share * #values + 0.5))] end
+  return {
+    count = point.count, sum = point.sum, min = point.min, max = point.max,
+    mean = point.count > 0 and point.sum / point.count or nil, p50 = at(0.5), p95 = at(0.95),
+  }
+end
+
+--- Many numbers, such as times: `h:record(n, attributes)`, `h:stats(attributes)` → `{ count, sum, min, max, mean, p50,
+--- p95 }`, and `h:time(fn, …)`, which calls a function and records the seconds that it took.
+--- ```lua
+--- local seconds = observability.histogram("answer", { unit = "s" })
+--- for n = 1, 4 do seconds:record(n) end
+--- print(seconds:stats().mean, seconds:stats().max) --> 2.5	4
+--- ```
+---@param name string
+---@param options? observability.Instrument|string
+---@return table histogram
+function M.histogram(name, options)
+  local found = instrument("histogram", "observability.histogram", name, options)
+  local function add(value, attributes)
+    record(name, found, raise.check(1, "record", "number", value), attributes)
+    return value
+  end
+  local function stats(attributes) return summary(point_of(found, attributes)) end
+  local function time(fn, ...)
+    local began = host.now()
+    local results = pack(pcall(fn, ...))
+    add(host.now() - began)
+    if not results[1] then error(results[2], 0) end
+    return unpack(results, 2, results.n)
+  end
+  local function start()
+    local began = host.now()
+    return object_of("timer", name, { stop = function(attributes) return add(host.now() - began, attributes) end })
+  end
+  return object_of("histogram", name, { record = add, stats = stats, get_stats = stats, time = time, start = start })
+end
+
+M.timer = M.histogram
+
+-- ── spans ──────────────────────────────────────────────────────────────────────────────────────────
+
+local spans, next_span = {}, 0 -- that have ended, oldest first
+local stacks = setmetatable({}, { __mode = "k" }) -- task, or `main` → the spans that it is in
+local main = {}
+
+-- The innermost span of the running task, or of those that started it.
+local function current()
+  local task = scheduler.current()
+  while task do
+    local stack = stacks[task]
+    if stack and #stack > 0 then return stack[#stack] end
+    task = task.creator
+  end
+  local stack = stacks[main]
+  return stack and stack[#stack]
+end
+
+local infos = setmetatable({}, { __mode = "k" }) -- span → what is known of it
+
+--- A stretch of work: see `observability.start_span`.
+---@class Span
+local Span = {}
+
+local span_meta = { __name = "Span", __index = Span, __metatable = false }
+span_meta.__newindex = function() raise.raise("a span is read-only: span:set_attribute(name, value)") end
+span_meta.__tostring = function(span) return "span: " .. infos[span].name end
+
+local function info_of(span, method)
+  local info = infos[span]
+  if not info then raise.raise("call " .. method .. " with a colon: span:" .. method .. "(…)") end
+  return info
+end
+
+--- Begins a span, inside that of the function that is running (see `observability.with_span`). End it with
+--- `span:finish()`, or declare it `<close>`.
+--- ```lua
+--- do
+---   local span <close> = observability.start_span("load", { file = "a.csv" })
+---   span:add_event("half way")
+--- end
+--- print(observability.spans()[1].name) --> load
+--- ```
+---@param name string
+---@param attributes? table
+---@return Span span
+function M.start_span(name, attributes)
+  raise.check(1, "observability.start_span", "string", name)
+  attributes = plain(raise.check(2, "observability.start_span", "table", attributes, true))
+  next_span = next_span + 1
+  local parent = current()
+  local info = {
+    id = next_span, name = name, began = host.now(), attributes = attributes, events = {}, status = "unset",
+    parent = parent and parent.id, depth = parent and parent.depth + 1 or 0,
+  }
+  local span = setmetatable({}, span_meta)
+  infos[span] = info
+  tell("begin", info.id, info.parent or 0, name, attributes, info.began)
+  return span
+end
+
+--- Sets an attribute.
+--- ```lua
+--- observability.with_span("work", function(span) span:set_attribute("rows", 10) end)
+--- ```
+---@param name string
+---@param value string|number|boolean
+---@return Span span
+function Span:set_attribute(name, value)
+  local info = info_of(self, "set_attribute")
+  raise.check(1, "set_attribute", "string", name)
+  info.attributes[name] = plain({ value })["1"]
+  return self
+end
+
+--- Notes that something happened now.
+--- ```lua
+--- observability.with_span("work", function(span) span:add_event("retry", { attempt = 2 }) end)
+--- ```
+---@param name string
+---@param attributes? table
+---@return Span span
+function Span:add_event(name, attributes)
+  local info = info_of(self, "add_event")
+  raise.check(1, "add_event", "string", name)
+  info.events[#info.events + 1] = { name = name, at = host.now(), attributes = plain(attributes) }
+  return self
+end
+
+--- Says how it went: `"ok"` or `"error"`.
+--- ```lua
+--- observability.with_span("work", function(span) span:set_status("ok") end)
+--- ```
+---@param status "ok"|"error"|"unset"
+---@param description? string
+---@return Span span
+function Span:set_status(status, description)
+  local info = info_of(self, "set_status")
+  if status ~= "ok" and status ~= "error" and status ~= "unset" then
+    raise.raise("bad argument #1 to 'set_status' (ok, error or unset expected)")
+  end
+  info.status, info.problem = status, description and tostring(description) or nil
+  return self
+end
+
+--- Notes an error, and that it went wrong.
+--- ```lua
+--- observability.with_span("work", function(span) span:record_error("no answer") end)
+--- ```
+---@param err any
+---@return Span span
+function Span:record_error(err)
+  Span.set_status(self, "error", tostring(err))
+  return Span.add_event(self, "exception", { ["exception.message"] = tostring(err) })
+end
+
+--- Ends it; returns the seconds that it took.
+--- ```lua
+--- local span = observability.start_span("work")
+--- print(span:finish() >= 0) --> true
+--- ```
+---@return number seconds
+function Span:finish()
+  local info = info_of(self, "finish")
+  if not info.seconds then
+    info.seconds = host.now() - info.began
+    if #spans >= KEPT_SPANS then remove(spans, 1) end
+    spans[#spans + 1] = info
+    tell("finish", info.id, info.attributes, codec.array(info.events), info.status, info.problem or "", host.now())
+  end
+  return info.seconds
+end
+
+Span["end"] = Span.finish
+
+span_meta.__close = function(span, err)
+  if err ~= nil and not infos[span].seconds then Span.record_error(span, err) end
+  Span.finish(span)
+end
+
+--- Calls `fn(span)` inside a span, and returns what it returns; spans that are begun in it, in its tasks too, are
+--- inside it. An error is noted and raised again.
+--- ```lua
+--- print(observability.with_span("sum", function() return 1 + 1 end)) --> 2
+--- ```
+---@param name string
+---@param ... any attributes (a table), and the function
+---@return any results
+function M.with_span(name, ...)
+  local attributes, fn = ...
+  if fn == nil then attributes, fn = nil, attributes end
+  raise.check(2, "observability.with_span", "function", fn)
+  local span = M.start_span(name, attributes)
+  local owner = scheduler.current() or main
+  local stack = stacks[owner] or {}
+  stacks[owner] = stack
+  stack[#stack + 1] = infos[span]
+  local results = pack(pcall(fn, span))
+  stack[#stack] = nil
+  if not results[1] then Span.record_error(span, results[2]) end
+  Span.finish(span)
+  if not results[1] then error(results[2], 0) end
+  return unpack(results, 2, results.n)
+end
+
+--- Makes a function that runs `fn` inside a span each time.
+--- ```lua
+--- local double = observability.trace(function(n) return 2 * n end, "double")
+--- print(double(21)) --> 42
+--- ```
+---@param fn function
+---@param name? string
+---@return function traced
+function M.trace(fn, name)
+  raise.check(1, "observability.trace", "function", fn)
+  raise.check(2, "observability.trace", "string", name, true)
+  return function(...)
+    local arguments = pack(...)
+    return M.with_span(name or "function", function() return fn(unpack(arguments, 1, arguments.n)) end)
+  end
+end
+
+M.track = M.trace
+
+-- ── what there is ──────────────────────────────────────────────────────────────────────────────────
+
+--- Lists what was measured, one record for each instrument and set of attributes.
+--- ```lua
+--- observability.counter("seen"):add(3)
+--- print(data.find(observability.measures(), function(m) return m.name == "seen" end).value) --> 3
+--- ```
+---@return table measures
+function M.measures()
+  local rows = codec.array({})
+  for _, name in next, path.keys(instruments) do
+    local found = instruments[name]
+    for _, label in next, path.keys(found.points) do
+      local point = found.points[label]
+      local row = { name = name, kind = found.kind, attributes = label, unit = found.unit or "", count = point.count }
+      if found.kind == "histogram" then
+        for key, value in next, summary(point) do row[key] = value end
+      else
+        row.value = found.kind == "counter" and point.sum or point.last
+      end
+      rows[#rows + 1] = row
+    end
+  end
+  return rows
+end
+
+--- Lists the spans that have ended, in the order in which they began: `{ name, depth, seconds, status, attributes,
+--- events, problem }`.
+--- ```lua
+--- print(#observability.spans() >= 0) --> true
+--- ```
+---@return table spans
+function M.spans()
+  local rows = codec.array({})
+  for index, info in next, spans do
+    local events = codec.array({})
+    for at, event in next, info.events do
+      events[at] = { name = event.name, seconds = event.at - info.began, attributes = event.attributes }
+    end
+    rows[index] = {
+      id = info.id, parent = info.parent, name = info.name, depth = info.depth, seconds = info.seconds,
+      status = info.status, problem = info.problem, attributes = path.clone(info.attributes), events = events,
+    }
+  end
+  sort(rows, function(a, b) return a.id < b.id end)
+  return rows
+end
+
+local function shown_seconds(seconds)
+  if seconds < 0.001 then return format("%.0f µs", seconds * 1e6) end
+  if seconds < 1 then return format("%.1f ms", seconds * 1e3) end
+  return format("%.2f s", seconds)
+end
+
+--- Shows what was measured and traced so far: a value that a cell displays as tables. Where OpenTelemetry is configured
+--- (`OTEL_EXPORTER_OTLP_ENDPOINT`), the same goes there while it happens.
+--- ```lua
+--- observability.report()
+--- ```
+---@return table report
+function M.report()
+  local traced = codec.array({})
+  for index, span in next, M.spans() do
+    traced[index] = {
+      span = rep("  ", span.depth) .. span.name, time = shown_seconds(span.seconds), status = span.status,
+      attributes = labelled(span.attributes),
+    }
+  end
+  return { measures = M.measures(), spans = traced }
+end
+
+--- Forgets everything that was measured and traced.
+--- ```lua
+--- observability.reset()
+--- ```
+function M.reset()
+  spans = {}
+  for _, found in next, instruments do found.points = {} end
+end
+
+--- The instruments, by their names.
+M.metrics = { counter = M.counter, gauge = M.gauge, histogram = M.histogram, timer = M.histogram, list = M.measures }
+--- Spans, by the names of their functions.
+M.tracing = { start_span = M.start_span, with_span = M.with_span, trace = M.trace, list = M.spans }
+
+--- Checks of texts; the same as the module `guardrails`.
+M.guardrails = require("lib.guardrails")
+
+return M
