@@ -113,6 +113,7 @@ class Session:
 
     async def close(self) -> None:
         """End the engine, its copies and what the bridges hold."""
+        self._help.live.forget()
         await self._end()
         await self._registry.close()
         if self._models is not None:
