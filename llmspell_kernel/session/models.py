@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import platformdirs
 
 from llmspell_kernel.bridges.registry import current_call
 
+COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""The environment variable that names who hears of every question to a model (OpenTelemetry)."""
 CASSETTE = "cassette.yaml"
 """Name of the file beside the notebooks that holds recorded answers."""
 
@@ -92,7 +95,7 @@ def open_models(
         context = current_call.get(None)
         return "" if context is None else cell_name(context.cell)
 
-    return Models(
+    models = Models(
         preferences,
         weights_folder(),
         announce=_announce,
@@ -101,6 +104,11 @@ def open_models(
         permit=permit,
         label=label,
     )
+    if settings.vault.variable(COLLECTOR) or "opentelemetry.sdk" in sys.modules:
+        from llmspell_kernel.llm.telemetry import traced
+
+        models.intercept(traced)
+    return models
 
 
 def _recorder(settings: Settings) -> Recorder:
