@@ -1,0 +1,65 @@
+-- What the globals of rs-llmspell have in common: a thin layer over our own modules. What has no counterpart says so
+-- by its name.
+
+local bridge = require("bridge")
+local raise = require("raise")
+
+local concat, ipairs, next, setmetatable, sort = table.concat, ipairs, next, setmetatable, table.sort
+
+local R = {}
+
+local function without(name, key, reason)
+  return function()
+    raise.raise("rs-llmspell's '" .. name .. "." .. key .. "' has no counterpart here: " .. reason)
+  end
+end
+
+--- The members `M` of the global `name`, completed: `more` are further functions, `lacking` maps the names that have no
+--- counterpart to the reason. Any other name raises.
+function R.module(name, M, more, lacking)
+  return setmetatable(M, { __index = function(_, key)
+    if more and more[key] ~= nil then return more[key] end
+    if lacking and lacking[key] then return without(name, key, lacking[key]) end
+    local known = {}
+    for each in next, M do known[#known + 1] = each end
+    for each in next, more or {} do known[#known + 1] = each end
+    sort(known)
+    raise.raise("there is no '" .. name .. "." .. key .. "'; there are: " .. concat(known, ", "))
+  end })
+end
+
+--- A module of ours that this layer needs; raises if this installation does not have it.
+function R.need(name, what)
+  local load_members = bridge.members[name]
+  if not load_members then raise.raise("'" .. what .. "' needs the module '" .. name .. "', which is not here") end
+  return load_members()
+end
+
+--- Methods for a builder that may be called with a colon or with a dot: each takes the builder and one value.
+function R.builder(meta_name, methods)
+  return function(fields)
+    local made = fields or {}
+    return setmetatable(made, { __name = meta_name, __index = function(_, key)
+      local method = methods[key]
+      if method == nil then
+        local known = {}
+        for each in next, methods do known[#known + 1] = each end
+        sort(known)
+        raise.raise("a builder of " .. meta_name .. " has no '" .. key .. "'; there are: " .. concat(known, ", "))
+      end
+      return function(self, ...)
+        if self == made then return method(made, ...) end
+        return method(made, self, ...)
+      end
+    end })
+  end
+end
+
+--- Reasons by name, for several names with the same.
+function R.lacking(reason, names)
+  local lacking = {}
+  for _, name in ipairs(names) do lacking[name] = reason end
+  return lacking
+end
+
+return R

@@ -1,0 +1,413 @@
+-- The smaller globals of rs-llmspell: JSON, Config, Debug, Event, Hook, Utils, Session, Artifact, Template, LocalLLM,
+-- Streaming, Replay.
+
+local asking = require("lib.asking")
+local base = require("lib.rs.base")
+local bridge = require("bridge")
+local host = require("host")
+local json = require("lib.json")
+local raise = require("raise")
+local scheduler = require("scheduler")
+local state = require("lib.state")
+
+local collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type =
+  collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type
+local time = os.time
+local find, format, gsub, match, upper = string.find, string.format, string.gsub, string.match, string.upper
+local insert, remove, sort = table.insert, table.remove, table.sort
+
+local modules = {}
+
+local function define(name, members, lacking) modules[name] = base.module(name, {}, members, lacking) end
+
+local function uuid() return require("lib.rs.tool_table").uuid_generator({}).uuid end
+
+-- ── JSON, Utils ────────────────────────────────────────────────────────────────────────────────────
+
+local function parse(text)
+  local value, err = json.decode(text)
+  if value == nil and err ~= nil then error(err, 0) end
+  return value
+end
+
+local function stringify(value, pretty) return json.encode(value, pretty and { indent = 2 } or nil) end
+
+define("JSON", { parse = parse, stringify = stringify, decode = parse, encode = stringify })
+
+define("Utils", {
+  sleep = function(milliseconds) scheduler.sleep(milliseconds / 1000) end,
+  uuid = uuid,
+  generate_uuid = uuid,
+  timestamp = function() return time() end,
+  now = function() return time() end,
+  trim = function(text) return match(text, "^%s*(.-)%s*$") end,
+  json_encode = stringify,
+  json_decode = parse,
+})
+
+-- ── Config, LocalLLM ───────────────────────────────────────────────────────────────────────────────
+
+local list_providers, models = bridge.bind("llm", "list_providers"), bridge.bind("llm", "models")
+
+define("Config", {
+  getDefaultEngine = function() return "lua" end,
+  listProviders = function() return list_providers() end,
+  list_providers = function() return list_providers() end,
+  getPermissions = function() return { modify_providers = false, modify_security = false } end,
+}, base.lacking("settings are in config.toml and in %config; what a notebook may do, in %grants", {
+  "get", "getSection", "getProvider", "setProvider", "getSecurity", "setSecurity", "getTools", "addAllowedPath",
+  "isFileAccessAllowed", "isNetworkAccessAllowed", "snapshot", "restoreSnapshot", "toJson", "fromJson", "listSnapshots",
+}))
+
+local function offered(provider)
+  local ok, found = pcall(models, provider)
+  return ok and found or {}
+end
+
+local function local_models(backend)
+  local listed = {}
+  for _, name in ipairs(backend and { backend } or { "local", "ollama" }) do
+    for _, model in ipairs(offered(name == "candle" and "local" or name)) do
+      insert(listed, { id = model.id, backend = name, size_bytes = model.bytes or 0 })
+    end
+  end
+  return listed
+end
+
+define("LocalLLM", {
+  status = function()
+    local ollama, own = offered("ollama"), offered("local")
+    return {
+      ollama = { running = #ollama > 0, models = #ollama },
+      candle = { ready = #own > 0, models = #own }, -- the model that runs here takes its place
+    }
+  end,
+  list = local_models,
+  info = function(id)
+    for _, model in ipairs(local_models()) do
+      if model.id == id then
+        model.format = "gguf"
+        return model
+      end
+    end
+    raise.raise("there is no local model '" .. tostring(id) .. "'")
+  end,
+}, { pull = "run `llmspell models pull` in a terminal" })
+
+-- ── Debug ──────────────────────────────────────────────────────────────────────────────────────────
+
+local LEVELS = { trace = 1, debug = 2, info = 3, warn = 4, error = 5 }
+local debugging = { level = "info", on = true, captured = {} }
+
+local function say(level, message, module, data)
+  local rank = LEVELS[level] or 3
+  insert(debugging.captured, { timestamp = time(), level = level, message = tostring(message), module = module })
+  if #debugging.captured > 1000 then remove(debugging.captured, 1) end
+  if not debugging.on or rank < LEVELS[debugging.level] then return end
+  local from = module and " [" .. module .. "]" or ""
+  local more = data ~= nil and " " .. (json.encode(data) or tostring(data)) or ""
+  local line = format("[%s]%s %s%s\n", upper(level), from, tostring(message), more)
+  host.write(rank >= 4 and 2 or 1, scheduler.cell(), line)
+end
+
+local function dump(value, label, indent)
+  local text = type(value) == "table" and json.encode(value, indent and { indent = indent } or nil) or tostring(value)
+  text = (label and label .. " = " or "") .. text
+  host.write(1, scheduler.cell(), text .. "\n")
+  return text
+end
+
+local function timer(name)
+  local began, laps = host.now(), {}
+  local function elapsed() return (host.now() - began) * 1000 end
+  return {
+    name = name,
+    elapsed = elapsed,
+    lap = function(_, lap)
+      insert(laps, { name = lap, milliseconds = elapsed() })
+      return elapsed()
+    end,
+    stop = elapsed,
+  }
+end
+
+local Debug = {
+  log = function(level, message, module) say(level, message, module) end,
+  logWithData = function(level, message, data, module) say(level, message, module, data) end,
+  timer = timer,
+  setLevel = function(level)
+    if not LEVELS[level] then raise.raise("there is no level '" .. tostring(level) .. "'") end
+    debugging.level = level
+  end,
+  getLevel = function() return debugging.level end,
+  setEnabled = function(on) debugging.on = on and true or false end,
+  isEnabled = function() return debugging.on end,
+  getCapturedEntries = function(limit)
+    local entries, from = {}, #debugging.captured - (limit or #debugging.captured) + 1
+    for index = from > 1 and from or 1, #debugging.captured do insert(entries, debugging.captured[index]) end
+    return entries
+  end,
+  clearCaptured = function() debugging.captured = {} end,
+  dump = function(value, label) return dump(value, label, 2) end,
+  dumpCompact = function(value, label) return dump(value, label) end,
+  dumpVerbose = function(value, label) return dump(value, label, 4) end,
+  dumpWithOptions = function(value, _, label) return dump(value, label, 2) end,
+  memoryStats = function()
+    local bytes = collectgarbage("count") * 1024 // 1
+    return { used_bytes = bytes, allocated_bytes = bytes, resident_bytes = bytes, collections = 0 }
+  end,
+}
+for level in next, LEVELS do Debug[level] = function(message, module) say(level, message, module) end end
+define("Debug", Debug, base.lacking("the notebook's own debugger and `log` do this", {
+  "stackTrace", "stackTraceJson", "flameGraph", "jsonReport", "performanceReport", "memorySnapshot", "recordEvent",
+  "addModuleFilter", "clearModuleFilters", "removeModuleFilter", "setDefaultFilterEnabled", "addAdvancedFilter",
+  "getFilterSummary",
+}))
+
+-- ── Event ──────────────────────────────────────────────────────────────────────────────────────────
+
+local subscriptions, published, received, next_subscription = {}, 0, 0, 0
+
+local function fits(pattern, topic)
+  local plain = gsub(gsub(pattern, "[^%w*]", "%%%0"), "%*", ".*")
+  return find(topic, "^" .. plain .. "$") ~= nil
+end
+
+define("Event", {
+  publish = function(topic, data)
+    raise.check(1, "Event.publish", "string", topic)
+    published = published + 1
+    local event = { event_type = topic, topic = topic, type = topic, data = data, payload = data, timestamp = time() }
+    for _, one in pairs(subscriptions) do
+      if fits(one.pattern, topic) then insert(one.queue, event) end
+    end
+    return true
+  end,
+  subscribe = function(pattern)
+    raise.check(1, "Event.subscribe", "string", pattern)
+    next_subscription = next_subscription + 1
+    local id = "subscription-" .. next_subscription
+    subscriptions[id] = { id = id, pattern = pattern, queue = {} }
+    return id
+  end,
+  receive = function(id, milliseconds)
+    local one = subscriptions[id]
+    if not one then raise.raise("there is no subscription '" .. tostring(id) .. "'") end
+    local deadline = host.now() + (milliseconds or 0) / 1000
+    while #one.queue == 0 and host.now() < deadline do scheduler.sleep(0.01) end
+    if #one.queue > 0 then received = received + 1 end
+    return remove(one.queue, 1)
+  end,
+  unsubscribe = function(id)
+    local was = subscriptions[id] ~= nil
+    subscriptions[id] = nil
+    return was
+  end,
+  list_subscriptions = function()
+    local listed = {}
+    for id, one in pairs(subscriptions) do insert(listed, { id = id, pattern = one.pattern }) end
+    sort(listed, function(a, b) return a.id < b.id end)
+    return listed
+  end,
+  get_stats = function()
+    local active = 0
+    for _ in pairs(subscriptions) do active = active + 1 end
+    return {
+      event_bus_stats = { total_published = published, total_received = received },
+      bridge_stats = { active_subscriptions = active },
+    }
+  end,
+})
+
+-- ── Hook ───────────────────────────────────────────────────────────────────────────────────────────
+
+local POINTS = {
+  BeforeToolExecution = { "before", "tool" }, AfterToolExecution = { "after", "tool" },
+  BeforeAgentExecution = { "before", "llm" }, AfterAgentExecution = { "after", "llm" },
+}
+local PRIORITIES = { highest = 100, high = 50, normal = 0, low = -50, lowest = -100 }
+local hooked = {}
+
+define("Hook", {
+  register = function(point, fn, priority)
+    raise.check(1, "Hook.register", "string", point)
+    raise.check(2, "Hook.register", "function", fn)
+    local hooks, place = base.need("hooks", "Hook.register"), POINTS[point]
+    if not place then raise.raise("rs-llmspell's hook point '" .. point .. "' has no counterpart here") end
+    local id = hooks[place[1]](place[2], function(...)
+      local verdict = fn({ point = point, data = (...) or {}, metadata = {} })
+      if verdict == "cancel" or verdict == "skip" then return hooks.cancel("a hook of " .. point) end
+      local replaces = type(verdict) == "table" and (verdict.type == "modified" or verdict.type == "replace")
+      if replaces then return verdict.data end
+    end, PRIORITIES[priority or "normal"])
+    local handle = { name = point, hook = id }
+    function handle.id() return id end
+    function handle.hook_point() return point end
+    function handle.unregister()
+      hooked[id] = nil
+      return hooks.remove(id)
+    end
+    hooked[id] = { id = id, hook_point = point, name = point, language = "lua", priority = priority or "normal" }
+    return handle
+  end,
+  unregister = function(handle) return handle.unregister() end,
+  list = function(filter)
+    local listed, wanted = {}, type(filter) == "table" and filter.hook_point or filter
+    for _, hook in pairs(hooked) do
+      if wanted == nil or hook.hook_point == wanted then insert(listed, hook) end
+    end
+    sort(listed, function(a, b) return a.id < b.id end)
+    return listed
+  end,
+})
+
+-- ── Session, Artifact ──────────────────────────────────────────────────────────────────────────────
+
+local sessions, current = {}, nil
+local session_methods = {}
+local session_meta = { __name = "Session", __index = session_methods, __tostring = function(self) return self.id end }
+
+function session_methods.get(self, key) return self.data[key] end
+function session_methods.set(self, key, value) self.data[key] = value end
+function session_methods.delete(self, key) self.data[key] = nil end
+function session_methods.store_artifact(self, name, data)
+  return modules.Artifact.store(self.id, "data", name, data)
+end
+
+local function session_of(id, caller)
+  if type(id) == "table" then id = id.id end
+  return sessions[id] or raise.raise("'" .. caller .. "': there is no session '" .. tostring(id) .. "'")
+end
+
+local function create_session(config)
+  config = config or {}
+  local made = { id = config.id or uuid(), name = config.name, metadata = config.metadata or {}, status = "active" }
+  made.data, made.created_at = {}, time()
+  sessions[made.id] = setmetatable(made, session_meta)
+  return made
+end
+
+local session_fields = {}
+for _, key in ipairs({ "id", "name", "user", "ttl", "metadata", "description", "created_by", "tags" }) do
+  session_fields[key] = function(self, value)
+    self.given[key] = value
+    return self
+  end
+end
+function session_fields.build(self) return create_session(self.given) end
+local start_session = base.builder("Session", session_fields)
+
+local function with_status(status)
+  return function(id)
+    session_of(id, "Session." .. status).status = status
+    return true
+  end
+end
+
+define("Session", {
+  create = create_session,
+  builder = function() return start_session({ given = {} }) end,
+  get = function(id) return sessions[id] end,
+  list = function(filter)
+    local listed = {}
+    for _, one in pairs(sessions) do
+      if not (filter and filter.active) or one.status == "active" then insert(listed, one) end
+    end
+    sort(listed, function(a, b) return a.id < b.id end)
+    return listed
+  end,
+  get_current = function() return current end,
+  set_current = function(id) current = id and session_of(id, "Session.set_current") or nil end,
+  save = function(id)
+    local one = session_of(id, "Session.save")
+    return state.save("rs sessions", one.id, { id = one.id, metadata = one.metadata, data = one.data })
+  end,
+  load = function(id)
+    local saved = state.load("rs sessions", id)
+    if saved == nil then raise.raise("there is no saved session '" .. tostring(id) .. "'") end
+    local made = create_session(saved)
+    made.data = saved.data or {}
+    return made
+  end,
+  delete = function(id)
+    if type(id) == "table" then id = id.id end
+    sessions[id] = nil
+    return state.delete("rs sessions", id)
+  end,
+  complete = with_status("completed"),
+  suspend = with_status("suspended"),
+  resume = with_status("active"),
+}, base.lacking("%replay and cassettes replay what models answered", {
+  "replay", "can_replay", "get_replay_metadata", "list_replayable",
+}))
+
+local function artifacts_of(session) return "rs artifacts " .. tostring(session) end
+
+define("Artifact", {
+  store = function(session, kind, name, content, metadata)
+    local id = uuid()
+    local done, err = state.save(artifacts_of(session), id, {
+      id = id, type = kind, name = name, content = content, metadata = metadata or {}, size = #tostring(content),
+    })
+    if not done then error(err, 0) end
+    return id
+  end,
+  get = function(session, id) return state.load(artifacts_of(session), id) end,
+  list = function(session)
+    local listed = {}
+    for _, id in ipairs(state.list_keys(artifacts_of(session))) do
+      local artifact = asking.copy(state.load(artifacts_of(session), id))
+      artifact.content = nil
+      insert(listed, artifact)
+    end
+    return listed
+  end,
+  query = function(query)
+    local listed = {}
+    for _, artifact in ipairs(modules.Artifact.list(query.session_id)) do
+      if not query.type or artifact.type == query.type then insert(listed, artifact) end
+    end
+    return listed
+  end,
+  delete = function(session, id) return state.delete(artifacts_of(session), id) end,
+}, { store_file = "read the file and use Artifact.store" })
+
+-- ── Template, Streaming, Replay ────────────────────────────────────────────────────────────────────
+
+define("Template", { list = function() return {} end }, base.lacking("spells are the templates here: `spell.run`", {
+  "execute", "info", "schema", "search", "estimate_cost",
+}))
+
+local stream_methods = {}
+local stream_meta = { __name = "Stream", __index = stream_methods }
+
+function stream_methods.next(self)
+  if self.ended then return nil end
+  local ok, value = coroutine.resume(self.thread)
+  if not ok then error(value, 0) end
+  self.ended = coroutine.status(self.thread) == "dead"
+  if self.ended then return nil end
+  return value
+end
+
+function stream_methods.isDone(self) return self.ended end
+
+function stream_methods.collect(self)
+  local values = {}
+  for value in stream_methods.next, self do insert(values, value) end
+  return values
+end
+
+define("Streaming", {
+  create = function(generator)
+    raise.check(1, "Streaming.create", "function", generator)
+    return setmetatable({ thread = scheduler.create(generator), ended = false }, stream_meta)
+  end,
+  yield = function(value) return coroutine.yield(value) end,
+})
+
+define("Replay", {}, base.lacking("cassettes replay what models answered", {
+  "modes", "create_config", "create_modification", "schedules", "create_comparator",
+}))
+
+return function(declaration) return modules[declaration.name] end

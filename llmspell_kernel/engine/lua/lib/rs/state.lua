@@ -1,0 +1,143 @@
+-- rs-llmspell's `State`, over `state`.
+
+local base = require("lib.rs.base")
+local raise = require("raise")
+local state = require("lib.state")
+
+local ipairs, next, type = ipairs, next, type
+
+local M = {}
+
+local GLOBAL = "global"
+
+-- A scope with its id: State.save("user", "alice", "theme", v) keeps under "user:alice".
+local function set(scope, key, value)
+  local done, err = state.save(scope, key, value)
+  if not done then raise.raise(tostring(err)) end
+  return true
+end
+
+--- Keeps a value in the project's file, under a scope such as `"global"` and a key; or under a key alone.
+--- ```lua
+--- State.save("global", "theme", "dark")
+--- print(State.load("global", "theme"), State.load("theme")) --> dark	dark
+--- ```
+---@param scope string
+---@param key any
+---@param value? any
+---@return boolean done
+function M.save(scope, key, value)
+  if value == nil then return set(GLOBAL, scope, key) end
+  return set(scope, key, value)
+end
+
+--- Returns what was kept; nil if nothing was.
+--- ```lua
+--- print(State.load("global", "never saved")) --> nil
+--- ```
+---@param scope string
+---@param key? string
+---@return any value
+function M.load(scope, key)
+  if key == nil then return state.load(GLOBAL, scope) end
+  return state.load(scope, key)
+end
+
+--- Takes away what was kept; returns whether there was anything.
+--- ```lua
+--- State.save("global", "theme", "dark")
+--- print(State.delete("global", "theme"), State.delete("theme")) --> true	false
+--- ```
+---@param scope string
+---@param key? string
+---@return boolean was
+function M.delete(scope, key)
+  if key == nil then return state.delete(GLOBAL, scope) end
+  return state.delete(scope, key)
+end
+
+--- Lists the keys of a scope, of `"global"` unless told.
+--- ```lua
+--- State.save("listed", "a", 1)
+--- print(State.list_keys("listed")[1]) --> a
+--- ```
+---@param scope? string
+---@return string[] keys
+function M.list_keys(scope) return state.list_keys(scope or GLOBAL) end
+
+local more = {}
+
+function more.get(key) return M.load(key) end
+
+function more.set(key, value) return set(GLOBAL, key, value) end
+
+more.list = M.list_keys
+
+function more.exists(key) return M.load(key) ~= nil end
+
+function more.get_scoped(scope, key) return state.load(scope, key) end
+
+function more.set_scoped(scope, key, value) return set(scope, key, value) end
+
+function more.delete_scoped(scope, key) return state.delete(scope, key) end
+
+function more.list_scoped(scope) return state.list_keys(scope) end
+
+function more.clear_scope(scope)
+  for _, key in ipairs(state.list_keys(scope)) do state.delete(scope, key) end
+  return true
+end
+
+function more.clear() return more.clear_scope(GLOBAL) end
+
+function more.increment(key, amount)
+  local value = (M.load(key) or 0) + (amount or 1)
+  set(GLOBAL, key, value)
+  return value
+end
+
+function more.append(key, value)
+  local list = M.load(key) or {}
+  if type(list) ~= "table" then raise.raise("the state '" .. key .. "' is no list") end
+  list[#list + 1] = value
+  set(GLOBAL, key, list)
+  return #list
+end
+
+function more.compare_and_swap(key, old, new)
+  if M.load(key) ~= old then return false end
+  return set(GLOBAL, key, new)
+end
+
+-- ── copies of a scope ──────────────────────────────────────────────────────────────────────────────
+
+local BACKUPS = "rs backups"
+
+function more.create_backup(name)
+  local saved = {}
+  for _, key in ipairs(M.list_keys()) do saved[key] = M.load(key) end
+  name = name or "backup-" .. #state.list_keys(BACKUPS) + 1
+  set(BACKUPS, name, saved)
+  return name
+end
+
+function more.list_backups()
+  local listed = {}
+  for index, name in ipairs(state.list_keys(BACKUPS)) do listed[index] = { id = name, name = name } end
+  return listed
+end
+
+function more.restore_backup(name)
+  local saved = state.load(BACKUPS, name)
+  if saved == nil then raise.raise("there is no backup '" .. name .. "'") end
+  more.clear()
+  for key, value in next, saved do set(GLOBAL, key, value) end
+  return true
+end
+
+function more.validate_backup(name) return state.load(BACKUPS, name) ~= nil end
+
+return base.module("State", M, more, base.lacking("states here have no versions; use snapshots of `state.create`", {
+  "migrate", "get_migration_status", "get_schema_versions", "migrate_to_version", "list_schema_versions",
+  "get_current_schema_version", "cleanup_backups", "get_storage_usage",
+}))

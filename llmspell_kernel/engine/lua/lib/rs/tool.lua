@@ -1,0 +1,195 @@
+-- rs-llmspell's `Tool`, over `tools`.
+
+local base = require("lib.rs.base")
+local errorobject = require("errorobject")
+local json = require("lib.json")
+local promises = require("promises")
+local raise = require("raise")
+local tools = require("lib.tools")
+local theirs = require("lib.rs.tool_table")
+
+local getmetatable, ipairs, next, pcall, setmetatable, tostring, type =
+  getmetatable, ipairs, next, pcall, setmetatable, tostring, type
+local sort = table.sort
+local gsub = string.gsub
+
+local M = {}
+
+local function normal(name) return (gsub(name, "%-", "_")) end
+
+-- Our own tool of that name, in either spelling.
+local function own(name)
+  return tools.get(name) and name or tools.get(normal(name)) and normal(name) or nil
+end
+
+local LACKING = {
+  process_executor = "nothing here starts programs",
+  environment_reader = "os.getenv gives the variables that are granted",
+  system_monitor = "nothing here looks at the machine",
+  service_checker = "nothing here looks at the machine",
+  database_connector = "use `state` or an MCP server",
+  email_sender = "use an MCP server",
+  image_processor = "use an MCP server",
+  video_processor = "use an MCP server",
+  audio_processor = "use an MCP server",
+}
+
+local function missing(name)
+  local reason = LACKING[normal(name)]
+  local message = reason and "rs-llmspell's tool '" .. name .. "' has no counterpart here: " .. reason
+    or "there is no tool '" .. name .. "'; Tool.list() gives those that there are"
+  return errorobject.new({ code = "not_found", message = message })
+end
+
+local meta = { __name = "result", __tostring = function(self) return self.text end }
+
+local function text_of(value)
+  if type(value) == "string" then return value end
+  return json.encode({ success = true, result = value }) or tostring(value)
+end
+
+-- What a tool gave, as rs-llmspell tells it.
+local function told(value)
+  local result = { success = true, text = text_of(value), result = value, output = value, content = text_of(value) }
+  if type(value) == "table" and getmetatable(value) == nil then
+    for key, inner in next, value do
+      if type(key) == "string" and result[key] == nil then result[key] = inner end
+    end
+  end
+  return setmetatable(result, meta)
+end
+
+-- The value that a tool gives, by rs-llmspell's name or ours; nil and an error if it fails.
+local function value_of(name, params)
+  local run = theirs[normal(name)]
+  -- a tool that a spell has registered goes before rs-llmspell's of the same name
+  local mine = own(name)
+  if mine and not (run and tools.get_info(mine).builtin) then return tools.execute(mine, params) end
+  if not run then return nil, missing(name) end
+  local ok, value = pcall(run, params)
+  if ok then return value end
+  if errorobject.is(value) and value.code == "missing_grant" then error(value, 0) end
+  return nil, value
+end
+
+--- Calls a tool by rs-llmspell's name, such as `file-operations`, or by ours. Returns
+--- `{ success, text, result, output, error }`.
+--- ```lua
+--- print(Tool.execute("calculator", { operation = "evaluate", input = "6 * 7" }).result.result) --> 42
+--- ```
+---@param name string
+---@param params? table
+---@return table result
+function M.execute(name, params)
+  raise.check(1, "Tool.execute", "string", name)
+  raise.check(2, "Tool.execute", "table", params, true)
+  local value, err = value_of(name, params or {})
+  if value == nil and err ~= nil then
+    return setmetatable({ success = false, error = errorobject.text(err), code = err.code }, {
+      __name = "result",
+      __tostring = function(self) return self.error end,
+    })
+  end
+  return told(value)
+end
+
+--- The same as `Tool.execute`.
+M.invoke = M.execute
+
+--- Lists the tools: `{ name, description }`, by our names and rs-llmspell's.
+--- ```lua
+--- print(#Tool.list() > 10) --> true
+--- ```
+---@return table[] tools
+function M.list()
+  local names, listed = {}, {}
+  for _, tool in ipairs(tools.list()) do names[type(tool) == "table" and tool.name or tool] = true end
+  for name in next, theirs do names[name] = true end
+  for name in next, names do
+    local info = tools.get_info(name) or {}
+    listed[#listed + 1] = { name = name, description = info.description or "", category = "general" }
+  end
+  sort(listed, function(a, b) return a.name < b.name end)
+  return listed
+end
+
+--- Whether there is a tool of that name.
+--- ```lua
+--- print(Tool.exists("file-operations"), Tool.exists("nothing")) --> true	false
+--- ```
+---@param name string
+---@return boolean exists
+function M.exists(name)
+  raise.check(1, "Tool.exists", "string", name)
+  return own(name) ~= nil or theirs[normal(name)] ~= nil
+end
+
+--- Returns a tool: `{ name, description, parameters, execute }`; raises if there is none.
+--- ```lua
+--- print(Tool.get("calculator"):execute({ input = "6 * 7" }).result.result) --> 42
+--- ```
+---@param name string
+---@return table tool
+function M.get(name)
+  if not M.exists(name) then raise.raise(errorobject.text(missing(name))) end
+  local info = tools.get_info(own(name) or "") or {}
+  -- with a colon or with a dot
+  local function run(self, params)
+    if params == nil and type(self) == "table" and self.execute == nil then params = self end
+    return M.execute(name, params)
+  end
+  return {
+    name = name,
+    description = info.description or "",
+    parameters = info.parameters,
+    schema = info.parameters,
+    execute = run,
+    invoke = run,
+    getSchema = function() return info.parameters end,
+  }
+end
+
+local more = {}
+
+more.is_available = M.exists
+more.get_info = M.get
+
+function more.get_schema(name) return M.get(name).parameters end
+
+function more.register(name, ...) return tools.register(name, ...) end
+
+more.unregister = tools.remove
+
+function more.discover() return M.list() end
+
+function more.categories() return { "general" } end
+
+function more.executeAsync(name, params) return (promises.spawn(M.execute, name, params)) end
+
+function more.batch(operations)
+  raise.check(1, "Tool.batch", "table", operations)
+  local jobs, results = {}, {}
+  for index, operation in ipairs(operations) do
+    local name, params = operation.tool or operation.name, operation.params or operation.input
+    jobs[index] = promises.check(1, "Tool.batch", (promises.spawn(M.execute, name, params)))
+  end
+  for index, job in ipairs(jobs) do results[index] = promises.await(job) end
+  return results
+end
+
+base.tool_value = value_of
+
+--- What an agent is given for a tool by rs-llmspell's name.
+function base.tool_for_agent(name)
+  local found = own(name)
+  if found then return found end
+  if not theirs[normal(name)] then raise.raise(errorobject.text(missing(name))) end
+  return {
+    name = normal(name),
+    description = "rs-llmspell's tool " .. name,
+    parameters = { type = "object" },
+    execute = function(arguments) return value_of(name, arguments) end,
+  }
+end
+
+return base.module("Tool", M, more)

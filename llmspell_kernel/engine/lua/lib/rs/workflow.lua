@@ -1,0 +1,225 @@
+-- rs-llmspell's `Workflow`, over `workflow`.
+
+local asking = require("lib.asking")
+local base = require("lib.rs.base")
+local raise = require("raise")
+local workflows = require("lib.workflow")
+
+require("lib.rs.tool")
+
+local error, ipairs, next, pcall, setmetatable, tostring, type =
+  error, ipairs, next, pcall, setmetatable, tostring, type
+
+local M = {}
+
+-- Steps may name rs-llmspell's agents and carry what they do under `action`.
+local function step_of(step)
+  if type(step) ~= "table" then return step end
+  local copy = asking.copy(step)
+  for key, value in next, step.action or {} do copy[key] = value end
+  copy.name, copy.action = copy.name or copy.id, nil
+  if type(copy.agent) == "table" and copy.agent.agent then copy.agent = copy.agent.agent end
+  if type(copy.workflow) == "table" and copy.workflow.inner then copy.workflow = copy.workflow.inner end
+  if type(copy.type) == "string" and copy.type ~= "custom" and copy[copy.type] == nil and copy.fn == nil then
+    copy.type = nil
+  end
+  return copy
+end
+
+-- ── a workflow as rs-llmspell sees it ──────────────────────────────────────────────────────────────
+
+local methods = {}
+local meta = { __name = "Workflow" }
+meta.__index = function(self, key)
+  if methods[key] ~= nil then return methods[key] end
+  local value = self.inner[key]
+  if type(value) ~= "function" then return value end
+  return function(_, ...) return value(self.inner, ...) end
+end
+meta.__tostring = function(self) return tostring(self.inner) end
+
+local OPTIONS = { execute_tool = function(name, input) return base.tool_value(name, input or {}) end }
+
+function methods.execute(self, input)
+  local result = self.inner:execute(input, OPTIONS)
+  local state = base.need("state", "Workflow")
+  for _, report in next, result.steps do
+    if report.output ~= nil and type(report.output) ~= "function" then
+      pcall(state.save, "workflow", result.execution_id .. ":" .. report.name, report.output)
+    end
+  end
+  return result
+end
+
+methods.run = methods.execute
+
+function methods.execute_async(self, input, callback)
+  return require("lib.agent_teams").spawn(function()
+    local result = methods.execute(self, input)
+    if callback then callback(result, result.error) end
+    return result
+  end)
+end
+
+function methods.get_info(self)
+  return { id = self.inner.id, name = self.inner.name, type = self.inner.type, description = self.inner.description }
+end
+
+local made = {}
+
+-- ── building ───────────────────────────────────────────────────────────────────────────────────────
+
+local building = {}
+
+-- Methods that our own builder has, some with other names.
+local SAME = {
+  name = "name", description = "description", sequential = "sequential", parallel = "parallel",
+  conditional = "conditional", loop = "loop", condition = "condition", max_iterations = "max_iterations",
+  with_max_iterations = "max_iterations", max_concurrency = "max_concurrency", fail_fast = "fail_fast",
+  while_condition = "while_condition", until_condition = "until_condition", over = "over", with_items = "over",
+  on_progress = "on_progress",
+}
+for theirs, ours in next, SAME do
+  building[theirs] = function(self, ...)
+    local builder = self.builder
+    builder[ours](builder, ...)
+    return self
+  end
+end
+
+for theirs, ours in next, {
+  add_step = "add_step", step = "add_step", branch = "add_step", body = "add_step", add_then_step = "add_then_step",
+  when_true = "add_then_step", add_else_step = "add_else_step", when_false = "add_else_step",
+} do
+  building[theirs] = function(self, name, step)
+    local builder = self.builder
+    builder[ours](builder, type(name) == "string" and name or step_of(name), step_of(step))
+    return self
+  end
+end
+
+function building.timeout(self, milliseconds)
+  self.builder:timeout(milliseconds / 1000)
+  return self
+end
+
+building.timeout_ms = building.timeout
+
+function building.on_error(self, what)
+  self.builder:on_error(what)
+  return self
+end
+
+building.error_strategy = building.on_error
+
+function building.max_retries(self, count)
+  self.builder:retry({ times = count + 1 })
+  return self
+end
+
+building.retries = building.max_retries
+
+function building.with_range(self, range, last, step)
+  if type(range) == "table" then range, last, step = range.start, range["end"], range.step end
+  self.builder:range(range, last, step)
+  return self
+end
+
+building.range = building.with_range
+
+function building.merge_strategy(self) return self end
+
+function building.custom_steps(self, steps)
+  for _, step in ipairs(steps) do building.add_step(self, step) end
+  return self
+end
+
+function building.build(self)
+  local built = setmetatable({ inner = self.builder:build() }, meta)
+  made[built.inner.name] = built
+  return built
+end
+
+local start = base.builder("Workflow", building)
+
+local function begin(kind) return start({ builder = workflows[kind]({ lenient = true }) }) end
+
+--- Begins a workflow: `:name`, `:sequential()` or another kind, `:add_step{ name, type, tool, input }`, `:build()`.
+--- ```lua
+--- local flow = Workflow.builder():name("sum"):sequential()
+---   :add_step({ name = "add", type = "tool", tool = "calculator", input = { input = "40 + 2" } }):build()
+--- print(flow:execute({}).success, flow:get_output("add").result) --> true	42
+--- ```
+---@return table builder
+function M.builder() return begin("builder") end
+
+--- Begins a workflow whose steps run one after the other.
+--- ```lua
+--- print(Workflow.sequential():name("w"):step("one", { fn = function() return 1 end }):build().type) --> sequential
+--- ```
+---@return table builder
+function M.sequential() return begin("sequential") end
+
+--- Begins a workflow whose steps run side by side.
+--- ```lua
+--- print(Workflow.parallel():branch("one", { fn = function() return 1 end }):build().type) --> parallel
+--- ```
+---@return table builder
+function M.parallel() return begin("parallel") end
+
+--- Begins a workflow where a condition chooses.
+--- ```lua
+--- local flow = Workflow.conditional():condition(function(ctx) return ctx.n > 1 end)
+---   :when_true({ fn = function() return "many" end }):build()
+--- print(flow:execute({ n = 2 }).output) --> many
+--- ```
+---@return table builder
+function M.conditional() return begin("conditional") end
+
+--- Begins a workflow whose steps run again and again.
+--- ```lua
+--- local flow = Workflow.loop():range(1, 2):body({ fn = function() return 1 end }):build()
+--- print(#flow:execute({}).output) --> 2
+--- ```
+---@return table builder
+function M.loop() return begin("loop") end
+
+local more = {}
+
+function more.create(config)
+  raise.check(1, "Workflow.create", "table", config)
+  local builder = begin(config.type or "sequential")
+  if config.name then builder:name(config.name) end
+  for _, step in ipairs(config.steps or {}) do builder:add_step(step) end
+  return builder:build()
+end
+
+function more.get(name) return made[name] end
+
+function more.list()
+  local listed = {}
+  for name, flow in next, made do table.insert(listed, { name = name, type = flow.inner.type }) end
+  table.sort(listed, function(a, b) return a.name < b.name end)
+  return listed
+end
+
+function more.save(name, flow) made[name] = flow end
+
+function more.delete(name)
+  local was = made[name] ~= nil
+  made[name] = nil
+  return was
+end
+
+more.remove = more.delete
+
+function more.types() return { "sequential", "parallel", "conditional", "loop" } end
+
+function more.from_yaml(text)
+  local data = base.need("data", "Workflow.from_yaml")
+  local config, err = data.from_yaml(text)
+  if config == nil then error(err, 0) end
+  return more.create(config)
+end
+
+return base.module("Workflow", M, more, { from_file = "read the file and use Workflow.from_yaml" })
