@@ -129,6 +129,7 @@ class RsUtils(_RsGlobal):
     """Small helpers that spells of rs-llmspell use."""
 
     module: ClassVar[str] = "Utils"
+    aliases: ClassVar[tuple[str, ...]] = ("utils",)
     lua_part: ClassVar[str | None] = _OTHERS
 
 

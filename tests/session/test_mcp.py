@@ -116,7 +116,7 @@ async def test_a_real_server_tells_the_time(notebook: Notebook) -> None:
 
 async def test_its_tools_are_listed_described_and_checked(notebook: Notebook) -> None:
     code = """
-    local names = table.concat(tools.list(), ' ')
+    local names = table.concat(tools.names(), ' ')
     local info = tools.get_info('time.get_current_time')
     local ok, err = tools.validate('time.get_current_time', {timezone = 1})
     print(names:find('time.convert_time', 1, true) ~= nil, info.parameters.required[1], info.builtin, ok)

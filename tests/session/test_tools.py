@@ -84,7 +84,7 @@ async def test_tools_run_side_by_side(notebook: Notebook) -> None:
         ("tools.json_parse('[1, 2]')[2]", "2"),
         ("#tools.json_stringify{value = {a = 1}}", "8"),
         ("#tools.datetime_now() > 18", "true"),
-        ("tools.list()[1]", '"calculator"'),
+        ("tools.names()[1], tools.list()[1].name", '"calculator"\t"calculator"'),
     ],
 )
 async def test_built_in_tools(notebook: Notebook, call: str, shown: str) -> None:

@@ -324,4 +324,11 @@ function meta.__tostring(object)
   return "promise: " .. state.state .. (state.task and " (task " .. state.task.id .. ")" or "")
 end
 
+-- older spells put the ids of callbacks, which are promises here, into texts
+local function text(value) return states[value] and meta.__tostring(value) or value end
+
+function meta.__concat(a, b)
+  return text(a) .. text(b)
+end
+
 return P

@@ -29,6 +29,9 @@ function M.spawn(fn, ...)
   return (promises.spawn(fn, ...))
 end
 
+--- The same as `async.spawn`.
+M.async = M.spawn
+
 --- Makes a function that runs `fn` in a task of its own, each time it is called, and returns a promise.
 --- ```lua
 --- local double = async.wrap(function(n) return 2 * n end)

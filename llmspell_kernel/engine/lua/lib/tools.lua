@@ -10,7 +10,8 @@ local promises = require("promises")
 local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
 
-local error, ipairs, next, pcall, select, tostring, type = error, ipairs, next, pcall, select, tostring, type
+local error, ipairs, next, pcall, select, setmetatable, tostring, type =
+  error, ipairs, next, pcall, select, setmetatable, tostring, type
 local math_min = math.min
 local concat, sort, remove = table.concat, table.sort, table.remove
 local check_schema = bridge.bind("tool_checks", "schema")
@@ -247,10 +248,10 @@ end
 
 --- Lists the names of the tools, in order; those of MCP servers that are granted are among them, as `server.tool`.
 --- ```lua
---- print(tools.list()[1]) --> calculator
+--- print(tools.names()[1]) --> calculator
 --- ```
 ---@return string[] names
-function M.list()
+function M.names()
   local names = {}
   for name in next, registered do names[#names + 1] = name end
   for _, tool in ipairs(mcp.tools()) do
@@ -258,6 +259,21 @@ function M.list()
   end
   sort(names)
   return names
+end
+
+local entry = { __name = "tool", __tostring = function(self) return self.name end }
+entry.__concat = function(a, b) return tostring(a) .. tostring(b) end
+
+--- Lists the tools, by their names in order: each `{ name, description, parameters }`, which reads as its name.
+--- ```lua
+--- local first = tools.list()[1]
+--- print(first, first.description) --> calculator	Works out arithmetic, such as 2 * (3 + 4)
+--- ```
+---@return tools.Description[] tools
+function M.list()
+  local listed = M.names()
+  for index, name in ipairs(listed) do listed[index] = setmetatable(M.get_info(name) or { name = name }, entry) end
+  return listed
 end
 
 --- Takes a tool away; returns whether there was one.

@@ -4,6 +4,7 @@
 local asking = require("lib.asking")
 local base = require("lib.rs.base")
 local bridge = require("bridge")
+local coroutines = require("coroutines")
 local host = require("host")
 local json = require("lib.json")
 local raise = require("raise")
@@ -401,7 +402,7 @@ end
 define("Streaming", {
   create = function(generator)
     raise.check(1, "Streaming.create", "function", generator)
-    return setmetatable({ thread = scheduler.create(generator), ended = false }, stream_meta)
+    return setmetatable({ thread = coroutines.create(generator), ended = false }, stream_meta)
   end,
   yield = function(value) return coroutine.yield(value) end,
 })

@@ -53,7 +53,7 @@ local function told(value)
   local result = { success = true, text = text_of(value), result = value, output = value, content = text_of(value) }
   if type(value) == "table" and getmetatable(value) == nil then
     for key, inner in next, value do
-      if type(key) == "string" and result[key] == nil then result[key] = inner end
+      if key == "output" or type(key) == "string" and result[key] == nil then result[key] = inner end
     end
   end
   return setmetatable(result, meta)
