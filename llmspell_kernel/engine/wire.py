@@ -203,6 +203,7 @@ class Stopping(Frame, frozen=True, tag="stopping"):
 
 Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done | Stopping
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _encoder = msgspec.msgpack.Encoder()
 _inbound = msgspec.msgpack.Decoder(Inbound)
 _outbound = msgspec.msgpack.Decoder(Outbound)
@@ -226,7 +227,7 @@ def decode_outbound(body: bytes | memoryview) -> Outbound:
     """Decode a frame that an engine sent; raises `ProtocolError`."""
     try:
         return _outbound.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise ProtocolError(f"the engine sent a frame that cannot be read: {error}") from error
 
 

@@ -41,6 +41,7 @@ class CellOutput:
         self._decoders = {n: codecs.getincrementaldecoder("utf-8")("replace") for n in _NAMES}
         self._spill: BinaryIO | None = None
         self._spill_path: Path | None = None
+        self._ended = self._told = False
         self.written = 0
         """Bytes that the cell wrote so far."""
 
@@ -56,20 +57,32 @@ class CellOutput:
 
     def _spilled(self, data: bytes, before: int) -> None:
         if self._spill is None:
-            descriptor, name = tempfile.mkstemp(prefix="llmspell-output-", suffix=".txt")
-            self._spill, self._spill_path = os.fdopen(descriptor, "wb"), Path(name)
+            self._spill = self._open()
         kept = self._spill_limit - max(0, before - self._limit)
         if kept > 0:
             self._spill.write(data[:kept])
         if len(data) >= kept > 0:
             self._on_flood()
+        if self._ended:
+            self.finish()  # tasks outlive their cell, and write to it for as long as they like
+
+    def _open(self) -> BinaryIO:
+        if self._spill_path is not None:
+            return self._spill_path.open("ab")
+        descriptor, name = tempfile.mkstemp(prefix="llmspell-output-", suffix=".txt")
+        self._spill_path = Path(name)
+        return os.fdopen(descriptor, "wb")
 
     def finish(self) -> None:
         """Say where the rest is, if there is a rest."""
+        self._ended = True
         if self._spill is None:
             return
         self._spill.close()
         self._spill = None
+        if self._told:
+            return
+        self._told = True
         self._sink.stream(
             "stderr",
             f"\n[output limit: {self._limit:,} of {self.written:,} bytes are shown; all that follows them is in "
