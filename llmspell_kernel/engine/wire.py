@@ -219,7 +219,7 @@ def decode_inbound(body: bytes | memoryview) -> Inbound:
     """Decode a frame meant for the engine; raises `ProtocolError`."""
     try:
         return _inbound.decode(body)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise ProtocolError(f"the engine was sent a frame that it cannot read: {error}") from error
 
 

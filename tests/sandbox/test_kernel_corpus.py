@@ -117,6 +117,8 @@ def test_case(case: Case, client: Client) -> None:
     assert not case.shows or re.search(case.shows, result), result
     assert SECRET not in shown
     assert case.leaks or not LEAKS.search(shown)
+    if "are undone" in told:
+        return  # where forks are dear, a checkpoint may be some cells old, and the error says so
     if case.answers:
         assert holds(client, "1 + 1 == 2")
     elif case.canary:
