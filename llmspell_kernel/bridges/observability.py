@@ -62,8 +62,8 @@ class Telemetry(Bridge):
     async def configured(self) -> Any:
         """Return whether there is anyone to tell."""
         if self._host.settings.vault.variable(_ENDPOINT):
-            _set_up()
-        if not _has_sdk():
+            set_up()
+        if not has_sdk():
             return False
         from opentelemetry import metrics, trace
 
@@ -133,7 +133,7 @@ def _nanoseconds(monotonic: float) -> int:
     return time.time_ns() - int((time.monotonic() - monotonic) * 1e9)
 
 
-def _has_sdk() -> bool:
+def has_sdk() -> bool:
     """Tell whether spans go anywhere in this process."""
     from opentelemetry import trace
 
@@ -141,9 +141,9 @@ def _has_sdk() -> bool:
     return not isinstance(trace.get_tracer_provider(), nowhere)
 
 
-def _set_up() -> None:
+def set_up() -> None:
     """Send spans and metrics to the endpoint in the environment, once for this process."""
-    if _has_sdk():
+    if has_sdk():
         return
     try:
         from opentelemetry import metrics, trace

@@ -34,6 +34,7 @@ async def traced(asked: Asked, proceed: Handler) -> AsyncGenerator[Delta, None]:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     _answered(span, delta.response)
+                    span.update_name(f"chat {delta.response.model}")
                 yield delta
     except Exception as error:
         span.set_attribute(
@@ -44,7 +45,6 @@ async def traced(asked: Asked, proceed: Handler) -> AsyncGenerator[Delta, None]:
     finally:
         if asked.reading.choice is not None:
             span.set_attribute("gen_ai.provider.name", asked.reading.choice.provider)
-            span.update_name(f"chat {asked.reading.choice.model}")
         span.end()
 
 

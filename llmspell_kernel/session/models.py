@@ -105,9 +105,13 @@ def open_models(
         label=label,
     )
     if settings.vault.variable(COLLECTOR) or "opentelemetry.sdk" in sys.modules:
+        from llmspell_kernel.bridges.observability import has_sdk, set_up
         from llmspell_kernel.llm.telemetry import traced
 
-        models.intercept(traced)
+        if settings.vault.variable(COLLECTOR):
+            set_up()
+        if has_sdk():
+            models.intercept(traced)
     return models
 
 

@@ -116,7 +116,7 @@ async def test_what_is_measured_and_traced_reaches_opentelemetry(
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracing, measuring = TracerProvider(), MeterProvider(metric_readers=[reader])
     tracing.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(observability, "_has_sdk", lambda: True)
+    monkeypatch.setattr(observability, "has_sdk", lambda: True)
     monkeypatch.setattr(trace, "get_tracer", tracing.get_tracer)
     monkeypatch.setattr(metrics, "get_meter", measuring.get_meter)
     await notebook.value("""
@@ -153,6 +153,6 @@ def test_an_endpoint_without_the_sdk_is_logged_and_nothing_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    observability._set_up()
+    observability.set_up()
     assert "the extra 'otel' is not installed" in caplog.text
-    assert not observability._has_sdk()
+    assert not observability.has_sdk()

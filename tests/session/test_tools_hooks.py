@@ -110,3 +110,29 @@ async def test_what_a_hook_changed_is_what_is_asked(notebook: Notebook, server: 
     )
     assert server.chats[-1]["messages"][-1]["content"] == "changed"
     assert server.chats[-1]["temperature"] == 0.25
+
+
+async def test_events_tell_of_every_call(notebook: Notebook) -> None:
+    code = """
+    events.remove_all_listeners()
+    events.on("*.started", function(event, what) print(event, type(what)) end)
+    events.on("llm.ended", function(e) print("llm.ended", e.result.content, e.error, e.seconds >= 0) end)
+    events.on("tools.ended", function(e) print("tools.ended", e.result, e.error ~= nil) end)
+    llm.chat("x")
+    tools.execute("calculator", { expression = "6 * 7" })
+    tools.execute("calculator", { expression = "6 *" })
+    tools.register("broken", function() error("oh") end)
+    print(pcall(tools.execute, "broken"))
+    events.remove_all_listeners()"""
+    await notebook.run(code)
+    lines = notebook.last.out.splitlines()
+    assert lines[:6] == [
+        "llm.started\ttable",
+        "llm.ended\tan answer\tnil\ttrue",
+        "tools.started\tstring",
+        "tools.ended\t42\tfalse",
+        "tools.started\tstring",
+        "tools.ended\tnil\ttrue",
+    ]
+    assert lines[-2] == "tools.ended\tnil\ttrue"
+    assert "oh" in lines[-1]

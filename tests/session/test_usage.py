@@ -89,3 +89,25 @@ async def test_an_agent_stops_before_it_overspends(server: ScriptedServer, open_
     assert str(await notebook.value(code)) == 'nil\t"budget_exceeded"'
     used = usage_of(notebook.session.models)
     assert 0 < used["cost"] <= 0.3
+
+
+async def test_questions_are_traced_where_somebody_collects_spans(
+    server: ScriptedServer, open_notebook: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    server.script(text("hi", usage=(10, 5)))
+    notebook = await open_notebook(OPENAI_BASE_URL=server.base_url)
+    await notebook.value("llm.chat('a secret question');")
+    (span,) = exporter.get_finished_spans()
+    assert span.name == "chat tiny-chat"
+    assert span.attributes is not None
+    assert span.attributes["gen_ai.usage.input_tokens"] == 10
+    assert "secret" not in span.to_json()

@@ -1,11 +1,28 @@
--- Calls of models, tools and agents with the hooks that concern them: the points `llm`, `tools` and `agent`.
+-- Calls of models, tools and agents with the hooks that concern them, at the points `llm`, `tools` and `agent`, and
+-- events before and after each: `llm.started` with what is asked, `llm.ended` with `{ result, error, seconds }`.
 
-local next, rawget, require, type = next, rawget, require, type
+local host = require("host")
+
+local error, next, pcall, rawget, require, type = error, next, pcall, rawget, require, type
 
 local M = {}
 
-local function run(...)
-  return require("lib.hooks").run(...) -- loaded by the first call, not by the modules that make it
+local function ended(events, point, began, ok, ...)
+  local result, err = ...
+  if not ok then result, err = nil, result end
+  events.emit(point .. ".ended", { result = result, error = err, seconds = host.now() - began })
+  if not ok then error((...), 0) end
+  return ...
+end
+
+local function run(point, call, ...)
+  -- loaded by the first call, not by the modules that make it
+  local events, hooks = require("lib.events"), require("lib.hooks")
+  if events.listener_count(point .. ".started") + events.listener_count(point .. ".ended") == 0 then
+    return hooks.run(point, call, ...)
+  end
+  events.emit(point .. ".started", ...)
+  return ended(events, point, host.now(), pcall(hooks.run, point, call, ...))
 end
 
 -- What is asked as one table that hooks can change.
