@@ -87,3 +87,17 @@ class Testing(LuaModule):
     module: ClassVar[str] = "testing"
     lua_part: ClassVar[str | None] = "lib.testing"
     lua_more: ClassVar[tuple[str, ...]] = ("lib.testing_expect", "lib.testing_mock")
+
+
+class Compat(LuaModule):
+    """Names of Lua 5.1 that older spells use; the globals and libraries have them too."""
+
+    module: ClassVar[str] = "compat"
+    lua_part: ClassVar[str | None] = "lib.compat"
+
+
+class Utils(LuaModule):
+    """Small helpers that older spells use."""
+
+    module: ClassVar[str] = "utils"
+    lua_part: ClassVar[str | None] = "lib.utils"

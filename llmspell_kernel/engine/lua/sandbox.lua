@@ -6,6 +6,7 @@ local host = require("host")
 local limits = require("limits")
 local scheduler = require("scheduler")
 local failure = require("failure")
+local compat = require("lib.compat")
 
 local M = {}
 
@@ -127,6 +128,8 @@ local function sandbox_load(chunk, name, mode, ...)
   end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
 end
 
+M.load = sandbox_load
+
 -- Where Lua could not be told another name for finalizers, it must not see the field when it looks.
 local function hiding_setmetatable(t, meta)
   local finalizer = type(meta) == "table" and rawget(meta, "__gc")
@@ -236,15 +239,16 @@ function M.build()
     env[name] = _G[name]
   end
   env._G = env
+  env.unpack, env.loadstring = compat.unpack, compat.loadstring
   env.pcall, env.xpcall = sandbox_pcall, sandbox_xpcall
   env.load, env.getmetatable = sandbox_load, raw_getmetatable
   env.setmetatable = require("finalizer") == "__gc" and hiding_setmetatable or raw_setmetatable
   env.collectgarbage, env.print = sandbox_collectgarbage, sandbox_print
   local strings = copy(string)
   strings.dump = nil
-  library("string", strings)
-  library("table", copy(table))
-  library("math", copy(math))
+  library("string", compat("string", strings))
+  library("table", compat("table", copy(table)))
+  library("math", compat("math", copy(math)))
   library("utf8", copy(utf8))
   library("coroutine", copy(co))
   library("os", os_library())

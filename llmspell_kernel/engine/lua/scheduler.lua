@@ -66,7 +66,7 @@ end
 
 --- The same as a list to show; `context` is what queries bring (engine.lua).
 function S.list(_context)
-  return trace.list(tasks, current)
+  return trace.list(tasks, current, host.now())
 end
 
 --- How many times a task was resumed.
@@ -134,6 +134,7 @@ local function new_task(body, ...)
     thread = create(body),
     arguments = pack(...),
     origin = trace.origin(current),
+    began = host.now(),
     on_end = on_end,
     waiter = false, -- what it waits for, or waited for last; false if it has not begun, or gave way by coroutine.yield
     cancelled = false, -- the error to end with

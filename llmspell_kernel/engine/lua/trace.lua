@@ -121,7 +121,7 @@ function M.deadlock(waiter, tasks)
 end
 
 --- Tasks as plain data; see `async.tasks`.
-function M.list(tasks, current)
+function M.list(tasks, current, now)
   local list = {}
   for _, task in next, M.in_order(tasks) do
     local waiter = task.waiter
@@ -129,6 +129,7 @@ function M.list(tasks, current)
       id = task.id,
       name = M.name_of(task.body),
       cell = task.cell,
+      seconds = now - task.began,
       state = task == current and "running" or (waiter and not waiter.done and "waiting" or "ready"),
       at = M.where(task.thread),
       waiting_for = waiter and not waiter.done and waiter.what or nil,

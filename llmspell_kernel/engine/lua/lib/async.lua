@@ -3,7 +3,6 @@
 local promises = require("promises")
 local scheduler = require("scheduler")
 local channel = require("lib.channel")
-local trace = require("trace")
 local raise = require("raise")
 
 require("lib.promise") -- what async gives has its methods
@@ -168,13 +167,13 @@ function M.cancel(what, reason)
 end
 
 --- Lists the tasks that have not ended: `id`, `name` (where its function begins), `cell`, `state` (`ready`, `running`
---- or `waiting`), `at` (the line where it waits), `waiting_for`.
+--- or `waiting`), `at` (the line where it waits), `waiting_for`, `seconds` since it was started.
 --- ```lua
 --- for _, task in ipairs(async.tasks()) do print(task.id, task.state, task.waiting_for) end
 --- ```
 ---@return table tasks
 function M.tasks()
-  return trace.list(scheduler.tasks(), scheduler.current())
+  return scheduler.list()
 end
 
 --- Makes a channel with room for `size` values; `channel.make`.
