@@ -101,3 +101,10 @@ class Utils(LuaModule):
 
     module: ClassVar[str] = "utils"
     lua_part: ClassVar[str | None] = "lib.utils"
+
+
+class Parallel(LuaModule):
+    """Computing on all cores, in forks of the engine."""
+
+    module: ClassVar[str] = "parallel"
+    lua_part: ClassVar[str | None] = "lib.parallel"

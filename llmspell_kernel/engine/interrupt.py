@@ -166,6 +166,13 @@ class Watchdog:
         self._started = False
         self._make_sockets()
 
+    def carry_on(self, control: socket.socket) -> None:
+        """Serve a child that was forked in the middle of a turn: as `move`, and watch that turn there too."""
+        self.move(control)
+        self._sheltered = False
+        self._started = True
+        _thread.start_new_thread(self._run, ())
+
     # ── the turn's side ──────────────────────────────────────────────────────────────────────────
 
     def turn(self, cell: int) -> Watchdog:

@@ -50,6 +50,18 @@ class Host(Protocol):
         """Monotonic seconds."""
         ...
 
+    def cores(self) -> int:
+        """How many forks of this process can compute at once."""
+        ...
+
+    def fork(self) -> int:
+        """Fork this process in the middle of its turn; returns the child's number, 0 in it, -1 if it cannot be."""
+        ...
+
+    def leave(self, child: int) -> None:
+        """End a child, or (0) this process, which is one."""
+        ...
+
     def stop(self, reason: bytes) -> None:
         """Stop the running turn as an interrupt would, since the limit of that name was reached."""
         ...
@@ -119,6 +131,9 @@ class LuaState:
             host.now,
             self._bound,
             host.stop,
+            host.cores,
+            host.fork,
+            host.leave,
             finalizers.rename(self._runtime),
         )
         self._bound(False)

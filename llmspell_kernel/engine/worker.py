@@ -20,6 +20,7 @@ import lupa.lua54 as lua54
 import msgspec
 
 from llmspell_kernel.engine import checkpoint, confine, wire
+from llmspell_kernel.engine.children import Children
 from llmspell_kernel.engine.interrupt import Counted, LuaHooks, Watchdog
 from llmspell_kernel.engine.state import LuaState, Scalar, preload_sources
 
@@ -85,6 +86,9 @@ class Worker:
         self._sending = threading.Lock()
         self._timer: float | None = None
         self._forks = checkpoint.Forks()
+        self._children = Children()
+        self._told: deque[_Fields] = deque()
+        self._lost: list[_Fields] = []
         self._state = LuaState(self, memory_limit=memory_limit)
         main, seed = self._state.call("engine", "addresses")
         self._hooks = LuaHooks(lua54.__file__, main, seed, counted)
@@ -101,19 +105,28 @@ class Worker:
         """Wait for a frame that the running turn may act on; others wait for the turn's end."""
         deadline = None if timeout is None else self.now() + timeout
         while not self._watchdog.reason:
+            if self._told:
+                return self._told.popleft()
             while self._frames:
                 fields = _fields_for_lua(frame := self._frames.popleft())
                 if fields is not None:
                     return fields
                 self._later.append(frame)
             left = None if deadline is None else max(0.0, deadline - self.now())
-            ready, _, _ = select.select([self._data, self._watchdog.woken], [], [], left)
-            if self._data in ready:
-                self._read()
-            elif not ready:
+            if not self._wait(left, self._watchdog.woken):
                 return None
         self._watchdog.drain()
         return None
+
+    def _wait(self, timeout: float | None, *more: socket.socket) -> bool:
+        """Read what comes within `timeout` seconds; returns whether anything did, on `more` too."""
+        ready, _, _ = select.select([self._data, *more, *self._children.ends], [], [], timeout)
+        if self._data in ready:
+            self._read()
+        for end in self._children.ends:
+            if end in ready:
+                self._told.extend(self._children.read(end, self.write))
+        return bool(ready)
 
     def shelter(self, on: bool) -> None:
         """See `Watchdog.shelter`."""
@@ -140,6 +153,32 @@ class Worker:
     def stop(self, reason: bytes) -> None:
         """Stop the running turn: the limit of that name was reached."""
         self._stop(wire.StopReason[reason.decode().upper()])
+
+    def cores(self) -> int:
+        """How many children can compute at once."""
+        return self._children.cores
+
+    def fork(self) -> int:
+        """Fork a child in the middle of this turn; returns its number, 0 in the child, -1 if the system refused."""
+        self.flush()
+        with self._sending:  # so that the watchdog is not in the middle of a frame
+            number, end = self._children.fork()
+        if end is not None:
+            self._sending = threading.Lock()
+            self._data.close()
+            self._control.close()
+            self._data = self._control = end
+            self._forget_frames()
+            self._watchdog.carry_on(end)
+        return number
+
+    def leave(self, child: int) -> None:
+        """End a child, or (0) this process, which is one."""
+        if child:
+            self._children.let_go(child)
+            return
+        self.flush()
+        os._exit(0)
 
     def _stop(self, reason: wire.StopReason) -> None:
         if self._watchdog.ask(reason):
@@ -177,12 +216,12 @@ class Worker:
     def serve(self) -> None:
         """Take frames one by one, and Lua's own timers between them."""
         while True:
+            if self._told:
+                self._turn("event", *self._told.popleft())
+                continue
             if not self._later and not self._frames:
                 left = None if self._timer is None else max(0.0, self._timer - self.now())
-                ready, _, _ = select.select([self._data], [], [], left)
-                if ready:
-                    self._read()
-                else:
+                if not self._wait(left):
                     self._turn("tick")
                 continue
             self._handle((self._later or self._frames).popleft())
@@ -197,6 +236,7 @@ class Worker:
                 self._checkpoint(number)
             case wire.Wake():
                 confine.adopt_parent(self._parent)
+                self._told.extend(self._lost)
                 self.announce({})
             case wire.Configure(options):
                 self._state.call("engine", "configure", bytes(options))
@@ -240,11 +280,16 @@ class Worker:
         if copy is not None:
             self._sending = threading.Lock()
             self._data, self._control = copy
-            # what had been read already was meant for the engine that goes on
-            self._buffer = wire.FrameBuffer()
-            self._frames.clear()
-            self._later.clear()
+            self._lost = [*self._told, *self._children.abandon()]
+            self._forget_frames()
             self._watchdog.move(self._control)
+
+    def _forget_frames(self) -> None:
+        """In a copy: what had been read already was meant for the engine that goes on."""
+        self._buffer = wire.FrameBuffer()
+        self._frames.clear()
+        self._later.clear()
+        self._told.clear()
 
     def descriptors(self) -> tuple[int, ...]:
         """The file descriptors that the engine lives by."""

@@ -5,7 +5,7 @@
 -- A rule for every module here: call library functions by name (`string.sub(s, 1, 2)`), never as
 -- string methods (`s:sub(1, 2)`), for the string metatable belongs to the user.
 
-local source_of, send, receive, shelter, write, stopping, now, bound, stop, finalizer = ...
+local source_of, send, receive, shelter, write, stopping, now, bound, stop, cores, fork, leave, finalizer = ...
 
 _G.python = nil
 package.loaded.python = nil
@@ -31,6 +31,9 @@ loaded.host = {
   stopping = function() return stopping() end,
   now = function() return now() end,
   stop = function(reason) stop(reason) end, -- stop the running turn, as an interrupt would: the limit of that name
+  cores = function() return cores() end,
+  fork = function() return fork() end, -- the number of the child, 0 in the child, -1 if there is none
+  leave = function(child) leave(child) end, -- end a child, or (0) this process, which is one
   -- Whether a cell's code runs from here on, which the memory limit is for; returns the bytes there are.
   bound = function(cell)
     local bytes = bound(cell)

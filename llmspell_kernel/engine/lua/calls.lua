@@ -22,13 +22,33 @@ return function(S)
 
   --- Whether something outside of Lua may still wake a task.
   function S.outside()
-    return next(calls) ~= nil or next(callbacks) ~= nil
+    return next(calls) ~= nil or next(callbacks) ~= nil or next(S.children) ~= nil
   end
 
   --- How many functions of Lua's the kernel process holds.
   function S.callbacks()
     return held
   end
+
+  --- Forks that compute (lib/parallel.lua): number → { task, took }; `took(ok, value)` is called when one has ended.
+  S.children = {}
+
+  --- End a child whose result nobody wants.
+  function S.leave_child(number)
+    S.children[number] = nil
+    host.leave(number)
+  end
+
+  local alone = false -- this process is such a child
+
+  --- In a child: nothing outside is within reach.
+  function S.cut_off()
+    alone = true
+    calls, callbacks, S.children = {}, {}, {}
+  end
+
+  --- Whether this process is a child.
+  function S.is_child() return alone end
 
   --- Called after each turn and before each sleep; handles.lua tells the kernel process here what has been collected.
   function S.end_turn() end
@@ -166,6 +186,12 @@ return function(S)
     for index = 1, select("#", ...) do forget((select(index, ...))) end
   end
 
+  function on_frame.child(number, ok, value)
+    local child = S.children[number]
+    S.children[number] = nil
+    if child then child.took(ok, value) end
+  end
+
   function S.dispatch(kind, ...)
     local handler = on_frame[kind]
     if handler then handler(...) end
@@ -179,6 +205,10 @@ return function(S)
   end
 
   local function encoded(module, name, ...)
+    if alone then
+      raise.raise("'" .. module .. "." .. name .. "' cannot be called inside parallel.map, which computes in processes "
+        .. "of its own; async.map makes many calls at once")
+    end
     local ok, arguments = encode_values(...)
     if not ok then raise.raise("bad argument to '" .. module .. "." .. name .. "': " .. arguments) end
     return arguments

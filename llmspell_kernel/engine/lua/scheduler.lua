@@ -440,9 +440,22 @@ function S.after_stop()
     -- what was running when it was stopped may not have been seen to end
     if status(task.thread) == "dead" then settle(task, false, STOP) end
   end
+  for number, child in next, S.children do
+    if not child.task or not tasks[child.task.id] then S.leave_child(number) end
+  end
   mend()
   conclude()
   return next_deadline()
+end
+
+--- This process is a child that was forked in the middle of a turn: nothing that went on there goes on here.
+function S.forked()
+  head, tasks, current = nil, {}, nil -- `tail` counts only while there is a head
+  S.look, S.at_end, waiting_outside = nil, nil, nil
+  timers.clear()
+  S.cut_off()
+  sheltered = false
+  host.shelter(false)
 end
 
 function S.event(kind, ...)

@@ -55,6 +55,9 @@ function M.sweep()
   heap, count, live_after_sweep = entries, #entries, #entries
 end
 
+--- Forget everything.
+function M.clear() heap, count, live_after_sweep = {}, 0, 0 end
+
 --- Let `event` happen at `deadline`, unless it is `done` by then.
 function M.add(deadline, event)
   if count > 64 and count > 2 * live_after_sweep then M.sweep() end

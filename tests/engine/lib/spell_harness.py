@@ -78,6 +78,15 @@ class ServingHost:
     def write(self, stream: int, cell: int, text: bytes) -> None:
         self.written.append((stream, cell, text))
 
+    def cores(self) -> int:
+        return 1
+
+    def fork(self) -> int:
+        return -1
+
+    def leave(self, child: int) -> None:
+        pass
+
     def stopping(self) -> bytes | None:
         return self.stop
 

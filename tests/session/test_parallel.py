@@ -1,0 +1,212 @@
+"""parallel.map in a real engine: ordered, bounded, and gone when it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llmspell_kernel.session.outcome import Failed, Interrupted, Succeeded
+
+if TYPE_CHECKING:
+    from .conftest import Notebook
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+
+
+async def printed(notebook: Notebook, code: str) -> list[str]:
+    await notebook.value(code)
+    return notebook.last.out.splitlines()
+
+
+def engines(notebook: Notebook) -> int:
+    """How many processes there are in the engine's group, checkpoints among them."""
+    group, found = os.getpgid(notebook.session._client.pid), 0  # pyright: ignore[reportPrivateUsage]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found += fields[0] not in "ZX" and int(fields[2]) == group
+    return found
+
+
+async def test_results_are_in_order_and_functions_see_every_variable(notebook: Notebook) -> None:
+    code = """
+    local factor, seen = 10, {}
+    local list = {} for i = 1, 100 do list[i] = i end
+    local results = parallel.map(list, function(n, index)
+      seen[#seen + 1] = n
+      return {n * factor, index, ("x"):rep(n)}
+    end, {workers = 3})
+    local right = true
+    for i, r in ipairs(results) do right = right and r[1] == i * 10 and r[2] == i and #r[3] == i end
+    print(#results, right, #seen)
+    print(#parallel.map({}, print), parallel.map({5}, function(n) return n end)[1])
+    print(parallel.map(list, function(n) if n < 100 then return nil end return n end, {workers = 2})[100])
+    """
+    assert await printed(notebook, code) == ["100\ttrue\t0", "0\t5", "100"]
+
+
+async def test_every_value_that_is_data_comes_back(notebook: Notebook) -> None:
+    code = """
+    local values = {1, 1.0, -0.0, math.mininteger, math.huge, "\\xff\\0", true, false, {}, {1, {2}}, {x = {y = 1}}}
+    local back = parallel.map(values, function(v) return v end, {workers = 2, chunk = 1})
+    for i, v in ipairs(values) do
+      testing.expect(back[i]):to_equal(v)
+      testing.expect(math.type(back[i])):to_be(math.type(v))
+    end
+    """
+    assert isinstance(await notebook.run(code), Succeeded), notebook.last
+
+
+async def test_the_first_error_is_raised_with_its_index(notebook: Notebook) -> None:
+    code = """
+    local function work(n) if n == 3 then error("no " .. n) end return n end
+    local ok, err = pcall(parallel.map, {1, 2, 3, 4}, work, {workers = 2})
+    print(ok, err.index, err.message, err.at)
+    local results, errs = parallel.map({1, 2, 3, 4}, work, {workers = 2, errors = "collect"})
+    print(results[1], results[3], results[4], #errs, errs[1].message)
+    print(select(2, pcall(parallel.map, {1, 2}, function() error(errors.new("bad", "very")) end, {workers = 2})).code)
+    """
+    assert await printed(notebook, code) == [
+        "false\t3\titem 3: no 3\tcell 1:2",
+        "1\tnil\t4\t1\titem 3: no 3",
+        "bad",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return print", "item 1: the result cannot be sent back: a function cannot leave parallel.map"),
+        ("return json.encode(n) and math.huge or 1", None),
+        ("return data.parse_yaml('a: 1')", "cannot be called inside parallel.map"),
+        ("os.exit(0)", "item 1: it was ended"),
+        ("local t = {} while true do t[#t + 1] = ('x'):rep(1 << 20) .. #t end", "not enough memory"),
+        ("return async.timeout(1, function() async.sleep(0.01) return 1 end)", None),
+    ],
+)
+async def test_what_a_process_of_its_own_cannot_do_is_told(
+    notebook: Notebook, body: str, says: str | None
+) -> None:
+    outcome = await notebook.run(
+        f"parallel.map({{1, 2}}, function(n) {body} end, {{workers = 2, chunk = 1}})"
+    )
+    if says is None:
+        assert isinstance(outcome, Succeeded), outcome
+    else:
+        assert isinstance(outcome, Failed)
+        assert says in outcome.problem.evalue
+    assert await notebook.value("1 + 1") == "2"
+
+
+async def test_what_is_printed_there_is_shown_here_once(notebook: Notebook) -> None:
+    lines = await printed(
+        notebook,
+        "io.write('before\\n') parallel.map({1, 2, 3}, function(n) print('item', n) end, {workers = 3, chunk = 1})",
+    )
+    assert lines[0] == "before"
+    assert sorted(lines[1:]) == ["item\t1", "item\t2", "item\t3"]
+
+
+async def test_tasks_go_on_meanwhile_and_none_of_them_runs_twice(notebook: Notebook) -> None:
+    code = """
+    local ticks = 0
+    local clock = async(function() while true do async.sleep(0.005) ticks = ticks + 1 io.write(".") end end)
+    async.sleep(0.02)
+    parallel.map({1, 2}, function() local t = os.clock() while os.clock() - t < 0.1 do end async.sleep(0.03) end,
+      {workers = 2, chunk = 1})
+    async.cancel(clock)
+    async.sleep(0.02)
+    print() print(ticks)
+    """
+    dots, ticks = await printed(notebook, code)
+    assert len(dots) == int(ticks)
+    assert int(ticks) > 5
+
+
+async def test_it_can_run_in_a_task_that_outlives_its_cell(notebook: Notebook) -> None:
+    await notebook.value(
+        "job = async(function() return parallel.map({1, 2, 3}, function(n) async.sleep(0.1) return n * n end, "
+        "{workers = 3}) end)"
+    )
+    assert await notebook.value("table.concat(job:await(), ' ')") == '"1 4 9"'
+
+
+async def test_an_interrupt_leaves_no_process_behind(notebook: Notebook) -> None:
+    await notebook.value("x = 1")
+    await asyncio.sleep(0.1)
+    before = engines(notebook)
+    for body in (
+        "while true do end",
+        "async.sleep(100)",
+        "('a'):rep(40):find(('a?'):rep(40) .. ('a'):rep(40))",
+    ):
+        cell = asyncio.create_task(
+            notebook.run(
+                f"x = 2 parallel.map({{1, 2, 3}}, function() {body} end, {{workers = 2, chunk = 1}})"
+            )
+        )
+        await asyncio.sleep(0.3)
+        assert engines(notebook) >= before + 2
+        notebook.session.interrupt()
+        assert isinstance(await asyncio.wait_for(cell, 20), Interrupted), body
+        assert await notebook.value("x") == "2"  # it was not rolled back
+        deadline = time.monotonic() + 10
+        while engines(notebook) > before + 4 and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+    await notebook.session.reset()
+    await notebook.value("x = 1")
+    assert engines(notebook) <= before + 2
+
+
+async def test_a_process_that_dies_is_an_error_of_its_first_item(notebook: Notebook) -> None:
+    def kill_newest_child() -> None:
+        engine = notebook.session._client.pid  # pyright: ignore[reportPrivateUsage]
+        children = Path(f"/proc/{engine}/task/{engine}/children")
+        os.kill(max(int(pid) for pid in children.read_text().split()), 9)
+
+    async def kill_children() -> None:
+        await asyncio.sleep(0.5)
+        kill_newest_child()
+
+    killer = asyncio.create_task(kill_children())
+    outcome = await notebook.run(
+        "parallel.map({1, 2}, function() async.sleep(60) end, {workers = 2, chunk = 1})"
+    )
+    await killer
+    assert isinstance(outcome, Failed)
+    assert "its process ended before it was done" in outcome.problem.evalue
+
+
+async def test_an_undone_map_does_not_wait_for_ever(notebook: Notebook) -> None:
+    await notebook.value(
+        "job = async(function() return parallel.map({1, 2}, function() async.sleep(0.4) end) end)"
+    )
+    await notebook.value("y = 1")
+    await notebook.session.undo()
+    outcome = await notebook.run("print(job:await(5))")
+    assert isinstance(outcome, Succeeded)
+    assert "its process ended before it was done" in notebook.last.out
+
+
+async def test_random_numbers_differ_between_the_parts(notebook: Notebook) -> None:
+    code = "local r = parallel.map({1, 2, 3}, function() return math.random(1 << 40) end, {workers = 3, chunk = 1}) "
+    assert await notebook.value(code + "return r[1] ~= r[2] and r[2] ~= r[3]") == "true"
+    seeded = "math.randomseed(7) " + code + "return r[1], r[2], r[3]"
+    assert await notebook.value(seeded) == await notebook.value(seeded)
+
+
+async def test_one_inside_the_other_works_in_order(notebook: Notebook) -> None:
+    code = """
+    local rows = parallel.map({1, 2}, function(row)
+      return parallel.map({1, 2}, function(column) return row * 10 + column end)
+    end, {workers = 2})
+    return rows[1][1], rows[2][2]
+    """
+    assert await notebook.value(code) == "11\t22"
