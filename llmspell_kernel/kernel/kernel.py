@@ -67,6 +67,9 @@ class LLMSpellKernel(BaseKernel):
         self._session: Session | None = None
         self._asked = asyncio.Event()
         self._started: asyncio.Task[None] | None = None
+        self._waiting = False
+        """Whether a cell waits for the session to be there."""
+        self._stopped_early = False
         self._arrived = 0
         self._number = 0
         self._abort_up_to = 0
@@ -143,7 +146,9 @@ class LLMSpellKernel(BaseKernel):
         await self.spell_session.start(self._early.endpoint)
 
     def _interrupt(self) -> None:
-        if self._session is not None:
+        if self._waiting:
+            self._stopped_early = True
+        elif self._session is not None:
             self._session.interrupt()
 
     async def _ready(self) -> None:
@@ -232,9 +237,14 @@ class LLMSpellKernel(BaseKernel):
         surface = self._surface(parent, ident, silent, bool(content.get("allow_stdin", False)))
         if not silent:
             self._publish_execute_input(code, parent, count)
+        self._waiting, self._stopped_early = True, False
         await self._ready()
+        self._waiting = False
         self._comms.cell = parent
-        outcome = await self._run(code, surface, self._named(store))
+        if self._stopped_early:
+            outcome = replies.interrupted()
+        else:
+            outcome = await self._run(code, surface, self._named(store))
         self._comms.cell = None
         reply = self._conclude(outcome, surface, parent, count, silent)
         reply["execution_count"] = count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.session.outcome import Failed, Outcome, Problem, Succeeded
+from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, Problem, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.errors import SpellError
@@ -23,6 +23,12 @@ def failed(error: SpellError) -> Failed:
     if error.suggestion:
         lines.append(error.suggestion)
     return Failed(Problem(type(error).__name__, error.message, lines))
+
+
+def interrupted() -> Interrupted:
+    """A cell that was interrupted before it began."""
+    line = "\x1b[31mInterrupted\x1b[0m: the cell had not begun"
+    return Interrupted(Problem("Interrupted", "interrupted", [line]))
 
 
 def internal_error(kind: str) -> dict[str, Any]:

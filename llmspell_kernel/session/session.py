@@ -74,6 +74,8 @@ class Session:
         self._cell_names: dict[int, str] = {}
         self._running = 0
         self._going_back = False
+        self._beginning = False
+        """Whether a cell waits for the engine to be there."""
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
@@ -143,13 +145,14 @@ class Session:
         return await self._run(expression, surface, "expression", "expression")
 
     async def _run(self, code: str, surface: Surface, name: str, mode: str) -> Outcome:
+        self._beginning, self._stop = True, None
         if not self._client.alive:
             self._tell_revived(await self._revive(), surface)
         self._last_cell += 1
         cell = self._running = self._last_cell
         self._cell_names[cell] = name
+        self._beginning = False
         self._help.live.forget()
-        self._stop = None
         if self._models is not None and self._models.recorder is not None:
             self._models.recorder.begin_cell()
         output = self._open_output(cell, surface)
@@ -158,6 +161,8 @@ class Session:
             self.sources[name] = code
         loop = asyncio.get_running_loop()
         timer, began = self._time_limit(), loop.time()
+        if self._stop is not None:
+            self._stop_softly(self._stop)
         try:
             done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
         except EngineDied as error:
@@ -344,6 +349,8 @@ class Session:
     def interrupt(self) -> None:
         """Stop the running cell: softly at first, by killing the engine the second time."""
         if not self._running:
+            if self._beginning:
+                self._stop = wire.StopReason.INTERRUPT
             return
         if self._stop is wire.StopReason.INTERRUPT:
             self._client.kill()

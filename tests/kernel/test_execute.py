@@ -109,20 +109,32 @@ def test_interrupting_a_question_ends_the_cell(console: Console) -> None:
     assert console.run("x").result == "5"
 
 
+def _wait_for(console: Console, kind: str) -> None:
+    while console.client.get_iopub_msg(timeout=20)["msg_type"] != kind:
+        pass
+
+
 def test_an_interrupt_keeps_what_the_cell_did(console: Console) -> None:
-    message_id = console.start("x = 1 while true do x = x + 1 end")
-    time.sleep(0.5)
-    begun = time.monotonic()
+    message_id = console.start("x = 1 print(x) while true do x = x + 1 end")
+    _wait_for(console, "stream")
     console.manager.interrupt_kernel()
     ran = console.finish(message_id)
-    assert time.monotonic() - begun < 3
     assert (ran.reply["ename"], ran.reply["evalue"]) == ("Interrupted", "interrupted")
     assert console.run("x > 1").result == "true"
 
 
+def test_an_interrupt_stops_a_cell_that_has_not_begun(open_kernel: Open) -> None:
+    console = open_kernel()  # its session is still coming up
+    message_id = console.start("while true do end")
+    _wait_for(console, "execute_input")
+    console.manager.interrupt_kernel()
+    assert console.finish(message_id).reply["ename"] == "Interrupted"
+    assert console.run("1").result == "1"
+
+
 def test_sigint_interrupts_and_never_ends_the_kernel(console: Console) -> None:
-    message_id = console.start("while true do pcall(function() while true do end end) end")
-    time.sleep(0.3)
+    message_id = console.start("print('on') while true do pcall(function() while true do end end) end")
+    _wait_for(console, "stream")
     os.kill(console.manager.provisioner.process.pid, signal.SIGINT)
     assert console.finish(message_id).reply["ename"] == "Interrupted"
     assert console.run("1").result == "1"
@@ -319,4 +331,4 @@ def test_a_likely_mistake_is_warned_of_once_and_still_runs(console: Console) -> 
 
 def test_sandbox_and_limits_tell_what_holds(console: Console) -> None:
     assert "system calls" in (console.run("%sandbox").result or "")
-    assert "Lua holds" in (console.run("%limits").result or "")
+    assert "last cell" in (console.run("%limits").result or "")
