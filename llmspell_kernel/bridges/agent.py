@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.llm_files import attach
 from llmspell_kernel.bridges.llm_messages import plain_message, plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.registry import Host
@@ -64,7 +65,8 @@ class AgentRuns(Bridge):
         the run by answering true: what had been said by then is the answer.
         """
         described = cast("list[dict[str, Any]]", tools)
-        request, provider, _ = request_of("agent.run", question, None)
+        request, provider, extras = request_of("agent.run", question, None)
+        request = await attach(self._host, "agent.run", request, extras)
         run = _Run()
         events = agent_events(
             self._host.models,

@@ -9,8 +9,9 @@ import msgspec
 from llmspell_kernel.bridges import usage
 from llmspell_kernel.bridges.declaration import export
 from llmspell_kernel.bridges.llm_defaults import Defaults
+from llmspell_kernel.bridges.llm_files import attach
 from llmspell_kernel.bridges.llm_messages import plain_usage
-from llmspell_kernel.bridges.llm_options import request_of
+from llmspell_kernel.bridges.llm_options import Extras, request_of
 from llmspell_kernel.bridges.llm_types import TYPES
 from llmspell_kernel.bridges.registry import Host, Results, current_call
 from llmspell_kernel.bridges.usage import UsageFunctions
@@ -102,7 +103,7 @@ class LlmBridge(UsageFunctions):
         for name, callback in heard.items():
             if callback is not None and not isinstance(callback, CallbackRef):
                 raise BadArgument(f"bad option '{name}' to 'llm.stream' (function expected)")
-        request, provider, extras = request_of("llm.stream", given, None)
+        request, provider, extras = await self._asked("llm.stream", given, None)
         on_chunk = on_content or heard["on_content"] or extras.on_chunk
         try:
             response = plain_response(await self._stream(request, provider, on_chunk))
@@ -126,7 +127,7 @@ class LlmBridge(UsageFunctions):
 
         With a function it returns nothing, or the error; without one the answer is printed and returned.
         """
-        request, provider, extras = request_of("llm.stream_chat", prompt, options)
+        request, provider, extras = await self._asked("llm.stream_chat", prompt, options)
         return (await self._stream(request, provider, on_content or extras.on_chunk)).content
 
     @export(
@@ -137,7 +138,7 @@ class LlmBridge(UsageFunctions):
         self, prompt: Annotated[str | dict[str, Any], "string|llm.Question"], options: OptionTable = None
     ) -> Any:
         """Ask for a value that follows the JSON Schema ``schema``; it is checked here."""
-        request, provider, _ = request_of("llm.structured", prompt, options)
+        request, provider, _ = await self._asked("llm.structured", prompt, options)
         if request.schema is None:
             raise BadArgument("bad option 'schema' to 'llm.structured' (table expected, got nil)")
         return (await self._host.models.structured(request, provider=provider)).value
@@ -214,9 +215,16 @@ class LlmBridge(UsageFunctions):
         request, provider = self._defaults.fill(request, provider)
         return await self._host.models.cost_estimate(request, provider=provider)
 
+    async def _asked(
+        self, function: str, prompt: Any, options: dict[str, Any] | None
+    ) -> tuple[Request, str, Extras]:
+        """What `request_of` reads, with the images and files of the question."""
+        request, provider, extras = request_of(function, prompt, options)
+        return await attach(self._host, function, request, extras), provider, extras
+
     async def _answer(self, function: str, prompt: Any, options: dict[str, Any] | None) -> Any:
         """A string for a string, a response table for anything else."""
-        request, provider, extras = request_of(function, prompt, options)
+        request, provider, extras = await self._asked(function, prompt, options)
         if extras.stream or extras.on_chunk:
             response = await self._stream(request, provider, extras.on_chunk)
         else:

@@ -24,6 +24,8 @@ class Extras:
 
     stream: bool = False
     on_chunk: CallbackRef | None = None
+    images: tuple[Any, ...] = ()
+    files: tuple[Any, ...] = ()
 
 
 def request_of(
@@ -60,7 +62,13 @@ def request_of(
     on_chunk = given.get("on_chunk")
     if on_chunk is not None and not isinstance(on_chunk, CallbackRef):
         raise _wrong(function, "on_chunk", "function", on_chunk)
-    return request, _text(function, given, "provider"), Extras(bool(given.get("stream")), on_chunk)
+    extras = Extras(
+        bool(given.get("stream")),
+        on_chunk,
+        _listed(function, given, "images"),
+        _listed(function, given, "files"),
+    )
+    return request, _text(function, given, "provider"), extras
 
 
 def _wrong(function: str, key: str, expected: str, got: Any) -> BadArgument:
@@ -124,6 +132,17 @@ def _messages(function: str, given: dict[str, Any]) -> tuple[Message, ...]:
             f"'{function}' has nothing to ask: give a prompt, or messages = {{ {{role=, content=}} }}"
         )
     return tuple(messages)
+
+
+def _listed(function: str, given: dict[str, Any], key: str) -> tuple[Any, ...]:
+    value = given.get(key)
+    if value is None or value == {}:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise _wrong(function, key, "list of paths", value)
+    return tuple(cast("list[Any]", value))
 
 
 def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:

@@ -29,6 +29,10 @@ OPTIONS = table_type(
     _may("timeout", "number", "seconds to wait at most"),
     _may("schema", "table", "JSON Schema that the answer must follow"),
     _may("tools", "(ToolName|table|Agent)[]", "what the model may call until it has its answer"),
+    _may(
+        "images", "(string|table)[]", "images to look at: paths in granted folders, URLs, or `{data = bytes}`"
+    ),
+    _may("files", "(string|table)[]", "files to read: paths in granted folders, or `{data =, name =}`"),
     _may("stream", "boolean", "whether the answer is printed while it comes"),
     _may("on_chunk", "fun(text: string): any", "hears each piece; a value other than nil stops the answer"),
 )

@@ -37,6 +37,8 @@ local registered = require("lib.names").of("agent") -- name → agent, function,
 ---@field prompt? string what to ask
 ---@field text? string the same as `prompt`
 ---@field messages? llm.Message[] turns to answer, in place of a prompt
+---@field images? (string|table)[] images to look at, as for `llm.chat`
+---@field files? (string|table)[] files to read, as for `llm.chat`
 
 --- Who hears a run; a function that returns a value other than nil ends it.
 ---@class agent.Hearing

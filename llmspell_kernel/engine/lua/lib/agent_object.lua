@@ -98,6 +98,7 @@ end
 local function question_of(self, messages, options)
   local config = self.config
   local question = { messages = messages, schema = config.output_schema }
+  question.images, question.files = options.images, options.files
   question.system = config.system or config.system_prompt
   for _, key in ipairs(OPTIONS) do
     question[key] = options[key] == nil and config[key] or options[key]
@@ -183,6 +184,7 @@ end
 -- Run, remember the turn, and give what was asked for.
 local function run(self, caller, prompt, context, hear)
   local options, lines = split(context)
+  if type(prompt) == "table" then options.images, options.files = prompt.images, prompt.files end
   local messages = begun(self, caller, prompt, lines)
   local result, err = answer(self, messages, options, hear)
   if result == nil then return nil, err end
