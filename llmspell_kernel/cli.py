@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmspell_kernel import __version__
-from llmspell_kernel.commands import config, docs, doctor, kernelspec, models, trust, version
+from llmspell_kernel.commands import config, docs, doctor, kernelspec, models, run, trust, version
 from llmspell_kernel.errors import SpellError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS: tuple[Command, ...] = (
     kernelspec.INSTALL,
     kernelspec.UNINSTALL,
+    run.RUN,
     doctor.DOCTOR,
     models.MODELS,
     trust.TRUST,

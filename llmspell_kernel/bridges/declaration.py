@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from llmspell_kernel.bridges import arguments
@@ -183,6 +184,7 @@ class Handle:
         return _exports_of(cls, cls.type_name, method=True)
 
 
+@cache
 def _exports_of(cls: type, owner: str, *, method: bool = False) -> tuple[Export, ...]:
     return tuple(
         _export_of(owner, attribute, getattr(cls, attribute), method)

@@ -120,7 +120,7 @@ class EngineClient:
         """
         return await self._attach(endpoint or launch(self._options))
 
-    async def _attach(self, endpoint: Endpoint, *, wake: bool = False) -> wire.Ready:
+    async def _attach(self, endpoint: Endpoint, *, wake: wire.Wake | None = None) -> wire.Ready:
         loop = asyncio.get_running_loop()
         self._endpoint = endpoint
         self._ready = loop.create_future()
@@ -135,7 +135,7 @@ class EngineClient:
             group = _group_of(endpoint.pid)
             self._group = group if group != _group_of(0) else 0
             return info
-        self.send(wire.Wake())
+        self.send(wake)
         try:
             return await asyncio.wait_for(self._ready, _WAKE_SECONDS)
         except TimeoutError:
@@ -145,7 +145,13 @@ class EngineClient:
         """Make the sleeping `copy` the engine; the one before it is killed."""
         self.kill()
         await self._detach()
-        return await self._attach(copy, wake=True)
+        return await self._attach(copy, wake=wire.Wake())
+
+    async def branch(self, copy: Endpoint) -> wire.Ready:
+        """Make `copy`, of an engine that goes on, this client's engine; the one before it is killed."""
+        self.kill()
+        await self._detach()
+        return await self._attach(copy, wake=wire.Wake(replaces=False))
 
     async def close(self) -> None:
         """Let the engine end and wait for it."""

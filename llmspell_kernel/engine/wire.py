@@ -113,7 +113,10 @@ class Checkpoint(Frame, frozen=True, tag="checkpoint"):
 
 
 class Wake(Frame, frozen=True, tag="wake"):
-    """To a sleeping copy: you are the session now; answered by `Ready`."""
+    """To a sleeping copy: you are an engine now; answered by `Ready`."""
+
+    replaces: bool = True
+    """Whether the engine that it was forked from has ended."""
 
 
 Inbound = Configure | Execute | Answer | Invoke | Withdraw | Forget | Query | Checkpoint | Wake

@@ -234,8 +234,9 @@ class Worker:
                 self._query(frame)
             case wire.Checkpoint(number):
                 self._checkpoint(number)
-            case wire.Wake():
-                confine.adopt_parent(self._parent)
+            case wire.Wake(replaces):
+                if replaces:
+                    confine.adopt_parent(self._parent)
                 self._told.extend(self._lost)
                 self.announce({})
             case wire.Configure(options):

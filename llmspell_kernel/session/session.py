@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, installed_bridges
@@ -25,11 +28,13 @@ from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, Rolled
 from llmspell_kernel.session.output import CellOutput
 from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.references import References
+from llmspell_kernel.session.template import Template
 from llmspell_kernel.session.usage import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+    from llmspell_kernel.bridges.declaration import Bridge
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.grants import Grants, Kind
@@ -48,10 +53,18 @@ _SPILL_LIMIT = 1 << 30
 class Session:
     """One persistent Lua state and everything around it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bridges: list[type[Bridge]] | None = None) -> None:
+        """Prepare a session.
+
+        Args:
+            settings: its settings.
+            bridges: what its spells may call; what is installed, if None.
+        """
         self.settings = settings
+        self._bridges = installed_bridges() if bridges is None else bridges
         self._client = EngineClient(self, engine_options(settings))
-        self._registry = Registry(self, installed_bridges())
+        self._template = Template(engine_options(settings))
+        self._registry = Registry(self, self._bridges)
         self._references = References(self._forget, settings)
         self._client.decoder = self._references.decoder
         self._warned: set[str] = set()
@@ -96,6 +109,8 @@ class Session:
             "token": self._token,
         }
         self._client.send(wire.Configure(values.encode_raw(options)))
+        if self.checkpoints.enabled:
+            self._template.take(self._client)
         self.checkpoints.take(self.memory_used)
 
     async def reset(self) -> None:
@@ -105,7 +120,50 @@ class Session:
         self.sources.clear()
         self._warned.clear()
         self.memory_used = 0
-        await self.start()
+        try:
+            await self._start_from(self._template)
+        except EngineError:
+            await self._template.close()
+            await self.start()
+
+    async def _start_from(self, template: Template) -> None:
+        """Start with a copy of the template; raises `EngineError`."""
+        await self._client.branch(await template.copy())
+        await self._renew(random=True)
+        self.checkpoints.take(self.memory_used)
+
+    async def _renew(self, *, random: bool) -> None:
+        """Tell an engine that was woken what must differ from the one that it is a copy of."""
+        self._token = secrets.token_hex(4)
+        seeds = [secrets.randbits(62), secrets.randbits(62)] if random else []
+        with contextlib.suppress(EngineError):  # if it died, the next cell will notice
+            await self._client.query("engine", "renewed", self._token, *seeds)
+
+    @contextlib.asynccontextmanager
+    async def fresh(self) -> AsyncGenerator[Session]:
+        """Open a session with a fresh state, for a program that must not touch this one; it is used once.
+
+        It has the settings and the grants of this one as they are now; what it gives up, or is given, stays its own. It
+        takes no checkpoints. Use it in an ``async with`` statement.
+
+        Raises:
+            EngineError: no engine could be had for it.
+        """
+        settings = msgspec.structs.replace(
+            self.settings,
+            checkpoints=msgspec.structs.replace(self.settings.checkpoints, enabled=False),
+            cells=msgspec.structs.replace(self.settings.cells, diagnostics=False),
+        )
+        session = Session(settings, self._bridges)
+        session.permissions.grants = self.permissions.grants
+        try:
+            if self.checkpoints.enabled:
+                await session._start_from(self._template)
+            else:
+                await session.start()
+            yield session
+        finally:
+            await session.close()
 
     async def _end(self) -> None:
         await self._calls.cancel_all()
@@ -117,6 +175,7 @@ class Session:
         """End the engine, its copies and what the bridges hold."""
         self._help.live.forget()
         await self._end()
+        await self._template.close()
         await self._registry.close()
         if self._models is not None:
             await self._models.aclose()
@@ -268,6 +327,7 @@ class Session:
                     break
             self.checkpoints.renew(point)
             self._went_back(point)
+            await self._renew(random=False)
             return undone
         finally:
             self._going_back = False
@@ -281,7 +341,7 @@ class Session:
         self._calls.rolled_back(point.number, noted.calls)
         self.sources.clear()
         self.sources.update(noted.sources)
-        self._warned = set(noted.warned)
+        self._warned.intersection_update(noted.warned)
         self.memory_used = point.memory
 
     def _tell_revived(self, undone: Undone | None, surface: Surface) -> None:

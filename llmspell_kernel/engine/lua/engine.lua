@@ -19,6 +19,7 @@ local M = {}
 local env = sandbox.build()
 local cells
 local loaded = {} -- what `require` has given to cells
+local configured -- the options that the kernel process configured
 
 -- The addresses of the main state and of the coroutine that new ones are created from (interrupt.py).
 function M.addresses()
@@ -45,6 +46,7 @@ function M.configure(options)
   options = codec.decode(options)
   limits.configure(options.limits or {})
   coroutines.configure()
+  configured = options
   cells = cell.new(env, { session_locals = options.session_locals })
   for name, members in next, sandbox.libraries do loaded[name] = members end
   loaded._G = env
@@ -163,6 +165,17 @@ function M.stopped()
   host.bound(false)
   local told = stopped_at or { ename = "Interrupted", message = "stopped", frames = codec.array({}) }
   return concluded(scheduler.after_stop(), "stopped", codec.encode(told))
+end
+
+-- A copy that was woken: what it must not have in common with the engine that it was forked from.
+function M.renewed(_context, token, ...)
+  configured.token = token
+  if ... then math.randomseed(...) end
+end
+
+-- How often a cell was compiled from a parse that was kept, and how often it had to be parsed.
+function M.parses(_context)
+  return { hits = cells.hits, misses = cells.misses }
 end
 
 -- Ask a module of the engine itself; never runs user code.
