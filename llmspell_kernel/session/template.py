@@ -66,6 +66,9 @@ class _Deaf:
     def on_release(self, frame: wire.Release) -> None:
         """Drop it."""
 
+    def on_stopping(self, frame: wire.Stopping) -> None:
+        """Drop it."""
+
     def on_died(self, error: EngineDied) -> None:
         """The next copy that is asked for cannot be had."""
 
