@@ -115,7 +115,7 @@ class Session:
 
     async def reset(self) -> None:
         """Begin again with a fresh Lua state."""
-        await self._end()
+        await self._let_go()
         await self._registry.reset()
         self.sources.clear()
         self._warned.clear()
@@ -124,6 +124,7 @@ class Session:
             await self._start_from(self._template)
         except EngineError:
             await self._template.close()
+            await self._client.close()
             await self.start()
 
     async def _start_from(self, template: Template) -> None:
@@ -165,17 +166,18 @@ class Session:
         finally:
             await session.close()
 
-    async def _end(self) -> None:
+    async def _let_go(self) -> None:
+        """Let go of what belongs to the state of now: calls, functions, objects, checkpoints."""
         await self._calls.cancel_all()
         await self._references.lost()
         self.checkpoints.drop()
-        await self._client.close()
 
     async def close(self) -> None:
         """End the engine, its copies and what the bridges hold."""
         self._help.live.forget()
-        await self._end()
+        await self._let_go()
         await self._template.close()
+        await self._client.close()
         await self._registry.close()
         if self._models is not None:
             await self._models.aclose()

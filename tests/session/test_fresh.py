@@ -28,6 +28,7 @@ async def test_a_reset_begins_again_with_nothing(notebook: Notebook) -> None:
         await notebook.session.reset()
         assert await notebook.value("x == nil, n == nil, string.mine") == "true\ttrue\tnil"
         await notebook.run("x = 2")
+    assert notebook.session._template._client.alive  # it was not started anew
     with pytest.raises(SpellError):
         await notebook.session.undo(5)
     await notebook.session.undo()
