@@ -2,7 +2,7 @@
 
     python benchmarks/language.py [--rounds 40]
 
-Prints median and 90th percentile of each request, from sending it to having its reply, and the ratio of the medians
+Prints median and 95th percentile of each request, from sending it to having its reply, and the ratio of the medians
 (ours / theirs; below 1 is faster). Requests alternate between the two kernels. Then the language package alone.
 """
 
@@ -111,7 +111,7 @@ def compare(kernels: tuple[Kernel, Kernel], kind: str, cases: list[tuple[str, ..
 def show(name: str, times: list[list[float]]) -> None:
     (ours, theirs), tails = (
         map(statistics.median, times),
-        [statistics.quantiles(one, n=10)[8] for one in times],
+        [statistics.quantiles(one, n=20)[18] for one in times],
     )
     print(
         f"  {name:<30} {ours:>8.2f} {tails[0]:>8.2f}   {theirs:>8.2f} {tails[1]:>8.2f}   {ours / theirs:>6.2f}",
@@ -156,7 +156,7 @@ def main() -> None:
         for number in range(CELLS):
             lua.run(LUA_CELL.format(n=number))
             python.run(PYTHON_CELL.format(n=number))
-        print(f"{'ms':<32} {'ours p50':>8} {'p90':>8}   {'ipyk p50':>8} {'p90':>8}   {'ratio':>6}")
+        print(f"{'ms':<32} {'ours p50':>8} {'p95':>8}   {'ipyk p50':>8} {'p95':>8}   {'ratio':>6}")
         print("completion")
         compare((lua, python), "complete_request", COMPLETIONS, rounds)
         print("inspection")

@@ -70,8 +70,8 @@ def test_the_definitions_for_editors_are_lua_that_defines_every_function(
     chunk = parse(text)
     assert chunk.problems == []
     defined = {one.name.replace(":", ".") for one in summarize(chunk, "").everything()}
-    wanted = {one.name for one in reference(installed_bridges()) if one.is_callable}
-    assert {name.replace(":", ".") for name in wanted if name.count(".") < 2} <= defined
+    functions = [one for one in reference(installed_bridges()) if one.is_callable]
+    assert {f"{one.owner.replace('.', '_')}.{one.short_name}" for one in functions} <= defined
     assert {"agents", "core", "help", "display"} <= defined
 
 

@@ -19,7 +19,13 @@ MANUAL = "https://www.lua.org/manual/5.4/manual.html#"
 LIBRARIES = ("base", "string", "table", "math", "utf8", "coroutine", "os", "io")
 
 # What Lua says of a value's type (`__name`), and the name that its methods are documented under.
-TYPE_ALIASES = {"FILE*": "file", "display": "Display", "response": "llm.Response"}
+TYPE_ALIASES = {
+    "FILE*": "file",
+    "display": "Display",
+    "error": "Error",
+    "response": "llm.Response",
+    "state": "State",
+}
 
 OURS = frozenset(("display", "Display.update", "clear_output", "input", "help"))
 """What notebooks have and Lua does not."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
+
+from fake_host import FakeHost
 
 from llmspell_kernel.bridges.lua_modules import LuaModule
 from llmspell_kernel.bridges.registry import Registry
@@ -28,20 +29,17 @@ class CellFailed(Exception):
         self.failure = failure
 
 
-class ServingHost:
-    """The process around the Lua state: answers calls of `bridges`, keeps what was written and sent."""
+class ServingHost(FakeHost):
+    """A process that answers calls of `bridges`, and waits as long as a real one would."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[Any, ...]] = []
-        self.incoming: deque[tuple[Any, ...]] = deque()
-        self.written: list[tuple[int, int, bytes]] = []
+        super().__init__()
         self.bridges: dict[tuple[str, str], Callable[..., tuple[float, list[Any]]]] = {}
-        self.stop: bytes | None = None
         self.stop_at: float | None = None
         self._answers: list[tuple[float, tuple[Any, ...]]] = []
 
     def send(self, kind: bytes, *fields: Any) -> None:
-        self.sent.append((kind, *fields))
+        super().send(kind, *fields)
         if kind == b"call":
             call, _, module, function, arguments = fields
             seconds, results = self.bridges[module.decode(), function.decode()](
@@ -55,7 +53,7 @@ class ServingHost:
         finish = self.now() + (60 if timeout is None else timeout)
         if self.stop_at is not None and self.stop_at <= finish:
             self._sleep_until(self.stop_at)
-            self.stop, self.stop_at = b"interrupt", None
+            self.reason, self.stop_at = b"interrupt", None
             return None
         if self.incoming:
             return self.incoming.popleft()
@@ -68,30 +66,6 @@ class ServingHost:
 
     def _sleep_until(self, moment: float) -> None:
         time.sleep(max(0.0, moment - self.now()))
-
-    def stop(self, reason: bytes) -> None:
-        self.asked_to_stop = reason
-
-    def shelter(self, on: bool) -> None:
-        pass
-
-    def write(self, stream: int, cell: int, text: bytes) -> None:
-        self.written.append((stream, cell, text))
-
-    def cores(self) -> int:
-        return 1
-
-    def fork(self) -> int:
-        return -1
-
-    def leave(self, child: int) -> None:
-        pass
-
-    def stopping(self) -> bytes | None:
-        return self.stop
-
-    def now(self) -> float:
-        return time.monotonic()
 
 
 class Spell:
@@ -122,8 +96,8 @@ class Spell:
         self.host.written.clear()
         name = f"cell {self.cells}".encode()
         status, value, _, self.deadline = self._call("execute", self.cells, name, code.encode(), b"cell")
-        if self.host.stop:  # what worker.py does when a turn was stopped
-            self.host.stop = None
+        if self.host.reason:  # what worker.py does when a turn was stopped
+            self.host.reason = None
             status, value, _, self.deadline = self._call("stopped")
         if status != b"ok":
             raise CellFailed(values.decode(value))

@@ -119,7 +119,7 @@ end
 --- ```
 ---@param name AgentName|Agent
 ---@param input any
----@param options? table
+---@param options? string|agent.Config context, or settings for this run alone
 ---@return any answer
 function M.execute(name, input, options)
   local found, missing = need(name, "agent.execute")
@@ -139,7 +139,7 @@ M.run = M.execute
 --- ```
 ---@param name AgentName|Agent
 ---@param input any
----@param options? table
+---@param options? string|agent.Config context, or settings for this run alone
 ---@return Promise promise
 function M.run_async(name, input, options)
   return teams.spawn(M.execute, name, input, options)
@@ -153,7 +153,7 @@ end
 ---@param name AgentName|Agent
 ---@param input any
 ---@param hear function|agent.Hearing
----@param options? table
+---@param options? string|agent.Config context, or settings for this run alone
 ---@return any answer
 function M.stream(name, input, hear, options)
   local found, missing = need(name, "agent.stream")

@@ -31,7 +31,7 @@ end
 ---@param from AgentName|Agent
 ---@param to AgentName|Agent
 ---@param task string
----@param options? table `callback_to_source`; the rest is context for the task
+---@param options? { callback_to_source?: boolean } the rest is context for the task
 ---@return any answer
 function M.delegate(from, to, task, options)
   raise.check(3, "agent.delegate", "string", task)
@@ -114,7 +114,7 @@ end
 --- ```
 ---@param team (AgentName|Agent)[]
 ---@param task string
----@param options? table `coordination_method`, `share_context` (true unless told)
+---@param options? { coordination_method?: string, share_context?: boolean } the latter is true unless told
 ---@return table outcome
 function M.collaborate(team, task, options)
   raise.check(1, "agent.collaborate", "table", team)
@@ -230,7 +230,7 @@ end
 --- ```
 ---@param who AgentName|Agent|Agent[]
 ---@param system? string what to tell the agent; for several the topic
----@param options? table `rounds`
+---@param options? { rounds?: integer }
 ---@return agent.Conversation conversation
 function M.conversation(who, system, options)
   if type(who) == "table" and not agents.is(who) then return among(who, system, options or {}) end
@@ -261,7 +261,7 @@ end
 --- ```
 ---@param links table
 ---@param input? any
----@param options? table `stop_on_error` and `pass_previous_output`, both true unless told
+---@param options? { stop_on_error?: boolean, pass_previous_output?: boolean } both true unless told
 ---@return table outcome
 function M.tool_chain(links, input, options)
   raise.check(1, "agent.tool_chain", "table", links)

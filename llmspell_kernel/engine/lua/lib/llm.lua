@@ -287,7 +287,7 @@ local set_provider = bridge.bind("llm", "set_provider")
 --- print(llm.use_provider("local")) --> true
 --- ```
 ---@param name ProviderName
----@param config? table `model`
+---@param config? { model?: ModelName }
 ---@return boolean ok
 function M.use_provider(name, config)
   raise.check(2, "llm.use_provider", "table", config, true)

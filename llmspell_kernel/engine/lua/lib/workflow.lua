@@ -64,14 +64,24 @@ M.new_builder = M.builder
 --- The same as `workflow.builder`.
 M.create_builder = M.builder
 
+--- What a workflow is made of.
+---@class workflow.Config
+---@field name? string what it is called
+---@field type? "sequential"|"parallel"|"conditional"|"loop" how its steps run
+---@field steps? workflow.Step[] the steps
+---@field condition? function decides between `then_steps` and `else_steps`
+---@field then_steps? workflow.Step[] where the condition holds
+---@field else_steps? workflow.Step[] where it does not
+---@field items? table what a loop goes over
+
 --- Makes a workflow of one table: `name`, `type`, `steps`, and for its kind `condition`, `then_steps`, `else_steps`,
 --- `items`.
 --- ```lua
 --- local flow = workflow.create({ name = "sum", steps = { { name = "one", fn = function() return 1 end } } })
 --- print(flow:execute().output) --> 1
 --- ```
----@param name string|table
----@param config? table
+---@param name string|workflow.Config
+---@param config? workflow.Config
 ---@return Workflow workflow
 function M.create(name, config)
   if type(name) == "table" then config, name = name, name.name end
