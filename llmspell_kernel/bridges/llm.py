@@ -23,7 +23,8 @@ from llmspell_kernel.llm.protocol import Delta, Request, Response, TextDelta
 
 OptionTable = Annotated[dict[str, Any] | None, "llm.Options"]
 Asked = Annotated[str | list[Any] | dict[str, Any], "string|llm.Message[]|llm.Question"]
-Messages = Annotated[list[Any], "llm.Message[]"]
+# the hooks around a question hand the messages on inside a table
+Messages = Annotated[list[Any] | dict[str, Any], "llm.Message[]"]
 ModelName = Annotated[str, "ModelName"]
 ProviderName = Annotated[str | None, "ProviderName"]
 OnContent = Annotated[CallbackRef | None, "fun(text: string): any"]
