@@ -23,7 +23,7 @@ def answers(console: Console) -> None:
     """What is asked here is known of texts, documentation and names, whether a cell runs or not."""
     assert ask(console, "complete", "flock.|")["matches"] == [".snowy", '["barn owl"]']
     assert ask(console, "complete", "hidden|")["matches"] == ["hidden_local"]
-    assert ask(console, "complete", "llm.chat{ temp|")["matches"] == ["temperature = "]
+    assert ask(console, "complete", "llm.chat{ temp|")["matches"][0] == "temperature = "
     assert ask(console, "complete", "string.form|")["matches"] == ["format"]
     assert "Counts the 🦉." in ask(console, "inspect", "owls|")["data"]["text/plain"]
     assert "text/html" in ask(console, "inspect", "llm.chat|")["data"]
