@@ -240,6 +240,8 @@ function M.build()
   end
   env._G = env
   env.unpack, env.loadstring = compat.unpack, compat.loadstring
+  env.params = {} -- what a spell is given; `ARGS` and `arg` are how some spells call it
+  env.ARGS, env.arg = env.params, env.params
   env.pcall, env.xpcall = sandbox_pcall, sandbox_xpcall
   env.load, env.getmetatable = sandbox_load, raw_getmetatable
   env.setmetatable = require("finalizer") == "__gc" and hiding_setmetatable or raw_setmetatable

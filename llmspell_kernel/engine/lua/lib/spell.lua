@@ -1,0 +1,246 @@
+-- `spell`: what a notebook or script says of itself: its parameters, its results, how it ends.
+
+local errorobject = require("errorobject")
+local host = require("host")
+local raise = require("raise")
+local sandbox = require("sandbox")
+local scheduler = require("scheduler")
+local snapshot = require("snapshot")
+
+local ipairs, next, rawequal, rawget, tostring, type = ipairs, next, rawequal, rawget, tostring, type
+local math_type, concat, sort = math.type, table.concat, table.sort
+
+local M = {}
+
+local exit = sandbox.libraries.os.exit
+local config = { name = "notebook" }
+local declared, outputs, libraries, cached = {}, {}, {}, {}
+
+local function copy(fields)
+  local result = {}
+  for key, value in next, fields do result[key] = value end
+  return result
+end
+
+-- ── parameters ─────────────────────────────────────────────────────────────────────────────────────
+
+--- What is known of a parameter.
+---@class spell.Parameter
+---@field type? "string"|"number"|"integer"|"boolean"|"table"|"array"|"object"|"function" what it must be
+---@field default? any what it is where none is given
+---@field required? boolean whether it must be given
+---@field enum? any[] the values that it may have
+---@field description? string what it is for
+
+-- What was given: in the table `params`, or as a global, which is how papermill sets parameters.
+local function given(name)
+  local params = rawget(sandbox.env, "params")
+  if type(params) == "table" and params[name] ~= nil then return params[name] end
+  return rawget(sandbox.env, name)
+end
+
+local function is_a(value, kind)
+  if kind == "array" or kind == "object" then kind = "table" end
+  return type(value) == kind or math_type(value) == kind
+end
+
+local function fault(name, words)
+  error(errorobject.new({ code = "bad_parameter", message = "the parameter '" .. name .. "' " .. words }), 0)
+end
+
+local function check(name, value, about)
+  if value == nil then
+    if about.required then fault(name, "is missing") end
+    return
+  end
+  if about.type and not is_a(value, about.type) then
+    fault(name, "must be a " .. about.type .. ", not a " .. raise.type_of(value))
+  end
+  if not about.enum then return end
+  local known = {}
+  for index, one in ipairs(about.enum) do
+    if rawequal(one, value) then return end
+    known[index] = tostring(one)
+  end
+  fault(name, "must be one of " .. concat(known, ", ") .. ", not " .. tostring(value))
+end
+
+--- Returns a parameter: what the table `params` or, as papermill sets them, a global of that name has; else its
+--- default. The second argument tells what it must be; a parameter that is not so raises an error whose code is
+--- `bad_parameter`. Without a name, all parameters that were declared, by name.
+--- ```lua
+--- print(spell.params("language", { type = "string", default = "Lua" })) --> Lua
+--- print(spell.params().language) --> Lua
+--- ```
+---@param name? string
+---@param about? spell.Parameter
+---@return any value
+function M.params(name, about)
+  raise.check(1, "spell.params", "string", name, true)
+  raise.check(2, "spell.params", "table", about, true)
+  if name == nil then
+    local all = {}
+    for each in next, declared do all[each] = M.params(each) end
+    return all
+  end
+  if about then declared[name] = about end
+  about = declared[name] or {}
+  local value = given(name)
+  if value == nil then value = about.default end
+  check(name, value, about)
+  return value
+end
+
+--- Says what the spell is called and which parameters it takes, and checks them; returns what it says.
+--- ```lua
+--- spell.init({ name = "greeting", version = "1.0", params = { who = { type = "string", default = "Ada" } } })
+--- print(spell.params("who")) --> Ada
+--- ```
+---@param about { name?: string, version?: string, description?: string, author?: string, params?: table }
+---@return table about
+function M.init(about)
+  raise.check(1, "spell.init", "table", about)
+  config = copy(about)
+  config.name = about.name or "notebook"
+  declared = {}
+  for name, parameter in next, raise.check(1, "spell.init", "table", about.params, true) or {} do
+    declared[name] = type(parameter) == "table" and parameter or { default = parameter }
+    M.params(name)
+  end
+  return config
+end
+
+--- Returns what `spell.init` said and the parameters as they are: `name`, `version`, `description`, `author`, `params`.
+--- ```lua
+--- spell.init({ name = "greeting" })
+--- print(spell.info().name) --> greeting
+--- ```
+---@return table info
+function M.info()
+  local info = copy(config)
+  info.params = M.params()
+  return info
+end
+
+--- Returns one thing that `spell.init` said, or `default` if it did not.
+--- ```lua
+--- print(spell.config("timeout", 300)) --> 300
+--- ```
+---@param key string
+---@param default? any
+---@return any value
+function M.config(key, default)
+  raise.check(1, "spell.config", "string", key)
+  if config[key] == nil then return default end
+  return config[key]
+end
+
+-- ── results ────────────────────────────────────────────────────────────────────────────────────────
+
+--- Shows a value as a result of the spell, and keeps it for `spell.outputs`, under a name if one is given. Returns it.
+--- ```lua
+--- spell.output(42, "answer")
+--- print(spell.outputs().answer) --> 42
+--- ```
+---@param value any
+---@param name? string
+---@return any value
+function M.output(value, name)
+  raise.check(2, "spell.output", "string", name, true)
+  outputs[name or #outputs + 1] = value
+  local bundle = snapshot.mime_bundle(value)
+  if bundle then
+    scheduler.post("host", "display", "bundle", bundle, "", false)
+  else
+    scheduler.post("host", "display", "snapshot", snapshot.take(value), "", false)
+  end
+  return value
+end
+
+--- Returns the results so far: those without a name in their order, the others by name.
+--- ```lua
+--- print(type(spell.outputs())) --> table
+--- ```
+---@return table outputs
+function M.outputs() return copy(outputs) end
+
+--- Ends the spell: the running cell, never the kernel. A code other than 0 lets the cell fail; a message is shown.
+--- ```lua
+--- if spell.params("stop_here") then spell.exit(0, "nothing to do") end
+--- ```
+---@param code? integer|boolean
+---@param message? string
+function M.exit(code, message)
+  raise.check(2, "spell.exit", "string", message, true)
+  if type(code) == "string" and message == nil then code, message = 1, code end
+  if message then
+    local well = code == nil or code == true or code == 0
+    host.write(well and 1 or 2, scheduler.cell(), message .. "\n")
+  end
+  exit(code)
+end
+
+-- ── the rest ───────────────────────────────────────────────────────────────────────────────────────
+
+--- Keeps a value under a key for so many seconds (300), or returns what is kept there, nil if nothing is. A function in
+--- place of the value is called for it when there is none.
+--- ```lua
+--- spell.cache("pi", 3.14)
+--- print(spell.cache("pi"), spell.cache("e", function() return 2.72 end)) --> 3.14	2.72
+--- ```
+---@param key any
+---@param value? any
+---@param seconds? number
+---@return any value
+function M.cache(key, value, seconds)
+  if key == nil then raise.bad_argument(1, "spell.cache", "string", key) end
+  raise.check_number(3, "spell.cache", seconds, 0, true)
+  local entry, now = cached[key], host.now()
+  if entry and entry.expires <= now then
+    entry, cached[key] = nil, nil
+  end
+  if value == nil or (type(value) == "function" and entry) then return entry and entry.value end
+  if type(value) == "function" then value = value() end
+  if value ~= nil then cached[key] = { value = value, expires = host.now() + (seconds or config.cache_ttl or 300) } end
+  return value
+end
+
+--- Gives a name to a table of functions, for `spell.include`; returns it.
+--- ```lua
+--- spell.library("strings", { shout = string.upper })
+--- print(spell.include("strings").shout("hi")) --> HI
+--- ```
+---@param name string
+---@param members table
+---@return table members
+function M.library(name, members)
+  raise.check(1, "spell.library", "string", name)
+  libraries[name] = raise.check(2, "spell.library", "table", members)
+  return members
+end
+
+--- Returns a library that `spell.library` has named, or a module as `require` does.
+--- ```lua
+--- print(spell.include("json") == json) --> true
+--- ```
+---@param name string
+---@return any module
+function M.include(name)
+  raise.check(1, "spell.include", "string", name)
+  return libraries[name] or sandbox.env.require(name)
+end
+
+--- The names of the libraries, in order.
+--- ```lua
+--- spell.library("strings", {})
+--- print(spell.libraries()[1]) --> strings
+--- ```
+---@return string[] names
+function M.libraries()
+  local names = {}
+  for name in next, libraries do names[#names + 1] = name end
+  sort(names)
+  return names
+end
+
+return M
