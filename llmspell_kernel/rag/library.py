@@ -13,7 +13,7 @@ from llmspell_kernel.rag.store import other_model
 from llmspell_kernel.rag.values import Hit, Mode, Model, Piece, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from llmspell_kernel.rag.values import Document, Store
 
@@ -102,27 +102,27 @@ class Library:
         model = self._model_for(collection, known, model)
         keywords = known == KEYWORDS if known is not None else not vectors
         done = Ingested(collection=collection, ids=tuple(document.key for document in documents))
-        for number, document in enumerate(documents, start=1):
-            digest = _digest(document)
-            old = await asyncio.to_thread(self.store.digest, collection, scope, document.key)
-            if old == digest:
-                done = msgspec.structs.replace(done, unchanged=done.unchanged + 1)
-            else:
-                used, pieces = await self._pieces(document, model, keywords=keywords)
-                if known is not None and pieces and used != known:
-                    raise other_model(collection, known, used)
-                if pieces:
-                    known, model = used, used.name
-                    await self._put(collection, scope, document, pieces, used, digest)
-                elif old is not None:
-                    await asyncio.to_thread(
-                        self.store.delete, collection, scope=scope, key=document.key, filter_={}
-                    )
-                done = msgspec.structs.replace(
-                    done, documents=done.documents + 1, chunks=done.chunks + len(pieces)
-                )
-            if progress is not None:
-                await progress(number, len(documents))
+        finished = 0
+        for group in _groups(documents):
+            places = [
+                place for place, one in enumerate(group) if not await self._is_there(collection, scope, one)
+            ]
+            used, made = await self._pieces([group[place] for place in places], model, keywords=keywords)
+            pieces = dict(zip(places, made, strict=True))
+            if known is not None and any(made) and used != known:
+                raise other_model(collection, known, used)
+            if any(made):
+                known, model = used, used.name
+            for place, document in enumerate(group):
+                own = pieces.get(place)
+                if own is None:
+                    done = _more(done, unchanged=1)
+                else:
+                    await self._put(collection, scope, document, own, used)
+                    done = _more(done, documents=1, chunks=len(own))
+                finished += 1
+                if progress is not None:
+                    await progress(finished, len(documents))
         return done
 
     async def search(
@@ -175,26 +175,41 @@ class Library:
             raise other_model(collection, known, Model(model, 0))
         return known.name
 
-    async def _pieces(self, document: Document, model: str, *, keywords: bool) -> tuple[Model, list[Piece]]:
+    async def _is_there(self, collection: str, scope: str, document: Document) -> bool:
+        known = await asyncio.to_thread(self.store.digest, collection, scope, document.key)
+        return known == _digest(document)
+
+    async def _pieces(
+        self, documents: Sequence[Document], model: str, *, keywords: bool
+    ) -> tuple[Model, list[list[Piece]]]:
+        """Each document's pieces, with vectors unless it is `keywords` alone, and what made them."""
         none: Mapping[str, Any] = {}
-        each = document.each or (none,) * len(document.pieces)
-        pieces = [Piece(text=text, metadata=more) for text, more in zip(document.pieces, each, strict=True)]
+        pieces = [
+            [
+                Piece(text=text, metadata=more)
+                for text, more in zip(one.pieces, one.each or (none,) * len(one.pieces), strict=True)
+            ]
+            for one in documents
+        ]
         if keywords:
             return KEYWORDS, pieces
-        used, embedded = KEYWORDS, list[Piece]()
-        for start in range(0, len(pieces), _BATCH):
-            some = pieces[start : start + _BATCH]
-            answer = await self._embed([piece.text for piece in some], model)
-            embedded += [
-                msgspec.structs.replace(piece, vector=vector)
-                for piece, vector in zip(some, answer.vectors, strict=True)
-            ]
+        used = KEYWORDS
+        vectors: list[Sequence[float]] = []
+        texts = [piece.text for own in pieces for piece in own]
+        for start in range(0, len(texts), _BATCH):
+            answer = await self._embed(texts[start : start + _BATCH], model)
+            vectors += answer.vectors
             used = Model(f"{answer.provider}:{answer.model}", len(answer.vectors[0]))
-        return used, embedded
+        each = iter(vectors)
+        return used, [[msgspec.structs.replace(piece, vector=next(each)) for piece in own] for own in pieces]
 
     async def _put(
-        self, collection: str, scope: str, document: Document, pieces: list[Piece], model: Model, digest: str
+        self, collection: str, scope: str, document: Document, pieces: list[Piece], model: Model
     ) -> None:
+        """Put a document in the place of its older self; one of which nothing is left goes."""
+        if not pieces:
+            await asyncio.to_thread(self.store.delete, collection, scope=scope, key=document.key, filter_={})
+            return
         # Once begun it is done: whoever interrupts finds the document either way whole.
         await asyncio.shield(
             asyncio.to_thread(
@@ -204,10 +219,33 @@ class Library:
                 document.key,
                 pieces,
                 model=model,
-                digest=digest,
+                digest=_digest(document),
                 metadata=document.metadata,
             )
         )
+
+
+def _groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    """Documents in their order, short ones together: a model reads many texts at once faster than one by one."""
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.pieces)
+        if size >= _BATCH:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _more(done: Ingested, *, documents: int = 0, unchanged: int = 0, chunks: int = 0) -> Ingested:
+    return msgspec.structs.replace(
+        done,
+        documents=done.documents + documents,
+        unchanged=done.unchanged + unchanged,
+        chunks=done.chunks + chunks,
+    )
 
 
 def _digest(document: Document) -> str:

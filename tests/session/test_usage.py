@@ -111,3 +111,15 @@ async def test_questions_are_traced_where_somebody_collects_spans(
     assert span.attributes is not None
     assert span.attributes["gen_ai.usage.input_tokens"] == 10
     assert "secret" not in span.to_json()
+
+
+async def test_a_providers_embeddings_are_counted_and_searched_with_the_same_model(
+    server: ScriptedServer, open_notebook: Open
+) -> None:
+    notebook = await open_notebook(OPENAI_BASE_URL=server.base_url)
+    await notebook.value("rag.ingest({'Cats purr.', 'Dogs bark.'}, {model = 'openai:tiny-embed'});")
+    assert await notebook.value("rag.collections()[1].model, rag.collections()[1].dimensions") == (
+        '"openai:tiny-embed"\t8'
+    )
+    assert await notebook.value("rag.search('Dogs bark.', {k = 1}).results[1].text") == '"Dogs bark."'
+    assert await notebook.value("llm.usage().log[1].kind, llm.usage().calls") == '"embed"\t2'
