@@ -19,7 +19,7 @@ local M = {}
 -- ── one question ───────────────────────────────────────────────────────────────────────────────────
 
 for _, name in ipairs({ "chat", "generate", "generate_message", "quick_prompt" }) do
-  local call = hooked.model(bridge.bind("llm", name == "generate_message" and name or "chat"))
+  local call = hooked.model(bridge.bind("llm", "chat"))
   M[name] = function(prompt, options) return ask(name, call, prompt, options) end
 end
 
