@@ -34,6 +34,25 @@ class HostBridge(Bridge):
         current_call.get().surface.display(data, {}, display_id, update)
 
     @export()
+    async def progress(
+        self,
+        done: float,
+        total: Any,
+        label: str,
+        seconds: Any,
+        display_id: str,
+        update: bool,
+        finished: bool,
+    ) -> None:
+        """Show how far a loop is; what it shows in the end has no times in it, so that it is the same each time."""
+        from llmspell_kernel.display.meters import progress_bundle
+
+        data = progress_bundle(
+            done, total or None, label=label, seconds=seconds or None, is_finished=finished
+        )
+        current_call.get().surface.display(data, {}, display_id, update)
+
+    @export()
     async def help(self, name: str, described: dict[str, Any] | None = None) -> None:
         """Show what is known of a name, or of a value that was described by introspect.lua."""
         bundle = await self._host.explain(name, described)

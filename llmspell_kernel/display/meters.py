@@ -99,15 +99,19 @@ def progress_bundle(
 
 
 def _progress_figures(done: float, total: float | None, seconds: float | None, is_finished: bool) -> str:
-    figures = [f"{done:,g} of {total:,g}" if total else f"{done:,g}"]
+    figures = [f"{_number(done)} of {_number(total)}" if total else _number(done)]
     if seconds and done:
         rate = done / seconds
-        figures.append(f"{rate:,.3g} a second")
+        figures.append(f"{rate:,.0f} a second" if rate >= 100 else f"{rate:.3g} a second")
         if is_finished:
             figures.append(duration(seconds))
         elif total:
             figures.append(f"{duration(max(0.0, total - done) / rate)} left")
     return " · ".join(figures)
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,g}"
 
 
 def _bar(share: float) -> str:

@@ -37,24 +37,44 @@ local M = {}
 --- Show a value where the running task writes.
 function M.show(value) show(value, "", false) end
 
+local token, shown = "", 0
+
+--- As cells call it: show a value, and return the handle by which it can be updated.
+function M.display(value)
+  shown = shown + 1
+  local handle = setmetatable({}, handle_meta)
+  handle_ids[handle] = token .. "-" .. shown
+  show(value, handle_ids[handle], false)
+  return handle
+end
+
+local function display_all(...)
+  local handle
+  for index = 1, math.max(1, select("#", ...)) do handle = M.display((select(index, ...))) end
+  return handle
+end
+
+-- `display` is a function that has members.
+local function display_module()
+  local meta = { __name = "module display", __metatable = false }
+  function meta.__call(_, ...) return display_all(...) end
+  function meta.__index(_, key) return require("lib.display")[key] end
+  function meta.__newindex() error("module 'display' is read-only; display.register adds renderers", 2) end
+  function meta.__tostring() return "module: display" end
+  function meta.__pairs() return next, require("lib.display"), nil end
+  return setmetatable({}, meta)
+end
+
 function M.is_display(value)
   return type(value) == "table" and handle_ids[value] ~= nil
 end
 
 function M.build(options)
   local G = {}
-  local shown = 0
+  token = options.token
+  G.display = display_module()
 
-  function G.display(...)
-    local handle
-    for index = 1, math.max(1, select("#", ...)) do
-      shown = shown + 1
-      handle = setmetatable({}, handle_meta)
-      handle_ids[handle] = options.token .. "-" .. shown
-      show((select(index, ...)), handle_ids[handle], false)
-    end
-    return handle
-  end
+  function G.progress(...) return require("lib.progress").each(...) end
 
   function G.clear_output(wait)
     scheduler.post("host", "clear", wait and true or false)

@@ -15,6 +15,7 @@ local unpack = table.unpack
 local M = {}
 
 local types = {} -- type name → metatable
+local methods_of = {} -- type name → its methods
 local objects = setmetatable({}, { __mode = "v" }) -- id → object
 local infos = setmetatable({}, { __mode = "k" }) -- object → { type, id, received, label }
 local collected, count = {}, 0 -- id, times received, id, …
@@ -36,7 +37,7 @@ local function metatable_of(name)
       count = count + 2
     end,
   }
-  types[name] = meta
+  types[name], methods_of[name] = meta, meta.__index
   return meta
 end
 
@@ -52,15 +53,16 @@ end
 
 --- Declare a type and its methods; `bind(type, method)` makes the function that calls the bridge.
 function M.declare(declaration, bind)
-  local meta = types[declaration.name] or metatable_of(declaration.name)
+  if not types[declaration.name] then metatable_of(declaration.name) end
   for _, method in next, declaration.methods do
-    meta.__index[method] = method_of(declaration.name, method, bind(declaration.name, method))
+    methods_of[declaration.name][method] = method_of(declaration.name, method, bind(declaration.name, method))
   end
 end
 
 --- The methods of a declared type, to which a module in Lua may add its own.
 function M.methods(name)
-  return (types[name] or metatable_of(name)).__index
+  if not types[name] then metatable_of(name) end
+  return methods_of[name]
 end
 
 function codec.to_handle(name, id, label)

@@ -199,6 +199,31 @@ local function describe_handle(value, kind, id)
   return node
 end
 
+-- What `display.register` added: a predicate (a function, or the metatable's __name) and a renderer each.
+M.renderers = {}
+
+local function ask_renderers(job, node, value)
+  local guarded = require("guarded").pcall
+  for index = 1, #M.renderers do
+    local entry = M.renderers[index]
+    local predicate = entry.predicate
+    local ok, fits = true, node.name == predicate
+    if type(predicate) == "function" then ok, fits = guarded(predicate, value) end
+    if ok and fits then
+      job.calls = job.calls - 1
+      local done, drawn = guarded(entry.renderer, value)
+      if not done then
+        note_problem(node, "renderer", plain_text(drawn, PROBLEM_BYTES) or plain_text(tostring(drawn), PROBLEM_BYTES))
+      elseif type(drawn) == "string" then
+        node.html = utf8_len(drawn) and #drawn <= RICH_BYTES and drawn or nil
+      elseif type(drawn) == "table" then
+        node.mime = M.take(drawn, WHOLE)
+      end
+      return
+    end
+  end
+end
+
 -- A table gets a node at once and its contents later, when its turn in the queue comes.
 local function describe_table(job, t, depth)
   local id = job.ids[t]
@@ -400,7 +425,10 @@ end
 local function expand(job, t, node, depth)
   -- The user's code runs before the table is read, and never while it is.
   ask_text(job, node, t, depth)
-  if depth == 0 and job.budget.rich then ask_rich(job, node, t) end
+  if depth == 0 and job.budget.rich then
+    ask_rich(job, node, t)
+    if #M.renderers > 0 then ask_renderers(job, node, t) end
+  end
   local n = array_length(t, 100)
   local keys, count, exact = other_keys(job, t, n, at_depth(job.budget.fields, depth))
   if job.budget.grid and exact and depth + 1 < job.budget.depth then

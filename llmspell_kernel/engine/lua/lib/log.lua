@@ -292,4 +292,12 @@ function M.configure(options)
   if options.sink ~= nil then settings.sink = raise.check(1, "log.configure", "function", options.sink or nil, true) end
 end
 
+--- Goes along with a loop and shows how far it is, as `progress` does.
+--- ```lua
+--- for i in log.progress(3, "three steps") do assert(i <= 3) end
+--- ```
+---@param what number|table|function
+---@param label? string
+function M.progress(what, label, ...) return require("lib.progress").each(what, label, ...) end
+
 return M

@@ -339,7 +339,7 @@ end
 
 local function result_of(run, context, reports, ok, began)
   local failure = run.failure
-  return {
+  return setmetatable({
     name = run.name,
     type = run.workflow.type,
     workflow_type = run.workflow.type,
@@ -357,7 +357,7 @@ local function result_of(run, context, reports, ok, began)
       description = run.workflow.description,
       extra = { execution_id = run.id, agent_outputs = run.agent_outputs },
     },
-  }
+  }, { __name = "workflow" })
 end
 
 local function progress(run, status, more)

@@ -1,0 +1,128 @@
+-- `progress`: a bar that goes along with a loop. A step costs a comparison; the clock is looked at seldom.
+
+local host = require("host")
+local raise = require("raise")
+local scheduler = require("scheduler")
+
+local next, rawlen, setmetatable, tostring, type = next, rawlen, setmetatable, tostring, type
+local math_floor, math_max, math_min = math.floor, math.max, math.min
+
+local M = {}
+
+local INTERVAL = 0.1 -- seconds between two updates
+local LOOK = 0.02 -- seconds between two looks at the clock, about
+
+local shown = 0
+
+-- What a bar has to know; `total` is false where it is not known.
+local function new_bar(total, label)
+  shown = shown + 1
+  local bar = { total = total, label = label, id = "progress-" .. tostring(host.now()) .. "-" .. shown, done = 0 }
+  bar.began = host.now()
+  bar.drawn, bar.looked, bar.mark, bar.stride = bar.began, bar.began, 1, 1
+  return bar
+end
+
+local function draw(bar, update, finished)
+  local seconds = not finished and update and host.now() - bar.began or false
+  scheduler.post("host", "progress", bar.done, bar.total, bar.label, seconds, bar.id, update, finished)
+end
+
+-- Called when the mark is reached: draws if it is time, and says when to look again.
+local function look(bar, done)
+  local now = host.now()
+  local passed = now - bar.looked
+  bar.looked, bar.done = now, done
+  if passed < LOOK / 2 then
+    bar.stride = math_min(bar.stride * 2, 1000000)
+  elseif passed > LOOK * 2 then
+    bar.stride = math_max(1, math_floor(bar.stride * LOOK / passed))
+  end
+  bar.mark = done + bar.stride
+  if now - bar.drawn >= INTERVAL then
+    bar.drawn = now
+    draw(bar, true, false)
+  end
+  return bar.mark
+end
+
+local function finish(bar, done)
+  if bar.finished then return end
+  bar.finished, bar.done = true, done
+  draw(bar, true, true)
+end
+
+-- The loop was left early.
+local closing = { __close = function(guard) finish(guard.bar, guard.count()) end }
+
+local function counting(bar, total)
+  local index, mark = 0, 1
+  return function()
+    if index < mark and index < total then
+      index = index + 1
+      return index
+    end
+    if index >= total then
+      finish(bar, total)
+      return nil
+    end
+    mark = look(bar, index)
+    index = index + 1
+    return index
+  end, function() return index - 1 end
+end
+
+local function walking(bar, list, count)
+  local index, mark = 0, 1
+  return function()
+    if index >= mark then mark = look(bar, index) end
+    index = index + 1
+    if index > count then
+      finish(bar, count)
+      return nil
+    end
+    return index, list[index]
+  end, function() return index - 1 end
+end
+
+local function passing_on(bar, step, state, control)
+  local done, mark = 0, 1
+  local function pass(first, ...)
+    control = first
+    if first == nil then finish(bar, done) else done = done + 1 end
+    return first, ...
+  end
+  return function()
+    if done >= mark then mark = look(bar, done) end
+    return pass(step(state, control))
+  end, function() return done - 1 end
+end
+
+--- Goes along with a loop, and shows how far it is: `for i in progress(100)`, `for i, value in progress(list)`,
+--- `for key, value in progress(pairs(t))`.
+---@param what number|table|function a count, a list, or what `pairs` and other iterators give
+---@param label? string
+function M.each(what, label, ...)
+  local iterator, bar, count
+  if type(what) == "number" then
+    bar = new_bar(math_max(0, math_floor(what)), label or "")
+    iterator, count = counting(bar, bar.total)
+  elseif type(what) == "table" then
+    bar = new_bar(rawlen(what), label or "")
+    iterator, count = walking(bar, what, rawlen(what))
+  elseif type(what) == "function" then
+    local total, state = false, label
+    if what == next and type(state) == "table" then
+      total = 0
+      for _ in next, state do total = total + 1 end
+    end
+    bar = new_bar(total, "")
+    iterator, count = passing_on(bar, what, state, (...))
+  else
+    raise.bad_argument(1, "progress", "number, table or function", what)
+  end
+  draw(bar, false, false)
+  return iterator, nil, nil, setmetatable({ bar = bar, count = count }, closing)
+end
+
+return M

@@ -1,0 +1,144 @@
+"""What cells show by `display`, `plot` and `progress`, and how own kinds of values are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmspell_kernel.session.outcome import Failed, Succeeded
+
+if TYPE_CHECKING:
+    from tests.session.conftest import Notebook
+
+CHART = "application/vnd.vegalite.v5+json"
+
+
+async def bundles(notebook: Notebook, code: str) -> list[dict[str, Any]]:
+    outcome = await notebook.run(code)
+    assert isinstance(outcome, Succeeded), outcome
+    return [bundle for bundle, _, _ in notebook.last.shown]
+
+
+async def test_each_kind_of_media_has_its_mime_type_and_a_plain_text(notebook: Notebook) -> None:
+    shown = await bundles(
+        notebook,
+        """
+        display.html("<b>bold</b> &amp; more<script>x</script>")
+        display.markdown("# Title")
+        display.latex("E = mc^2")
+        display.json({ a = { 1, 2 } })
+        display.link("https://www.lua.org", "Lua")
+        display.file("a b.md")
+        display.image("\\x89PNG\\r\\n\\x1a\\n", { width = 10, alt = "dot" })
+        display.audio("RIFF1234WAVEfmt ")
+        display.svg("<svg></svg>")
+        """,
+    )
+    assert [bundle["text/plain"] for bundle in shown] == [
+        "bold & morex\n-- left out, for it could act in this page: script"
+        if "left out" in shown[0]["text/plain"]
+        else "bold & morex",
+        "# Title",
+        "E = mc^2",
+        "{a = {1, 2}}",
+        "Lua: https://www.lua.org",
+        "a b.md",
+        "dot",
+        "<audio/wav, 16 bytes>",
+        "<SVG image>",
+    ]
+    assert "script" not in shown[0]["text/html"].split("<p>")[0]
+    assert shown[1]["text/markdown"] == "# Title"
+    assert shown[2]["text/latex"] == "$\\displaystyle E = mc^2$"
+    assert shown[3]["application/json"] == {"a": [1, 2]}
+    assert 'href="https://www.lua.org"' in shown[4]["text/html"]
+    assert shown[5]["text/markdown"] == "[a b.md](a%20b.md)"
+    assert shown[6]["image/png"] == "iVBORw0KGgo="
+    assert 'width="10"' in shown[6]["text/html"]
+    assert "<audio" in shown[7]["text/html"]
+    assert shown[8]["image/svg+xml"] == "<svg></svg>"
+
+
+async def test_display_is_called_as_before_and_its_handle_updates(notebook: Notebook) -> None:
+    await bundles(notebook, "local shown = display(1); shown:update(2); display.markdown('a'):update('b')")
+    ids = [(bundle["text/plain"], update) for bundle, _, update in notebook.last.shown]
+    assert ids == [("1", False), ("2", True), ("a", False), ('"b"', True)]
+    assert isinstance(await notebook.run("display.html = 1"), Failed)
+
+
+async def test_a_registered_renderer_draws_and_one_that_fails_is_told(notebook: Notebook) -> None:
+    await notebook.run(
+        "display.register(function(v) return v.celsius ~= nil end, "
+        "function(v) return '<b>' .. v.celsius .. '°</b>' end)"
+    )
+    outcome = await notebook.run("return { celsius = 3 }")
+    assert isinstance(outcome, Succeeded)
+    assert outcome.bundle is not None
+    assert outcome.bundle["text/html"] == "<b>3°</b>"
+    await notebook.run('display.register("Odd", function() error("oops") end)')
+    assert await notebook.value("return setmetatable({ 1 }, { __name = 'Odd' })") == (
+        "Odd {1}\n-- renderer: cell 3:1: oops"
+    )
+    await notebook.run('display.register("Odd", nil)')
+    assert await notebook.value("return setmetatable({ 1 }, { __name = 'Odd' })") == "Odd {1}"
+
+
+async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:
+    shown = await bundles(
+        notebook,
+        """
+        local quick = { picture = false }
+        plot.line({ a = { 1, 4, 9 }, b = { 1, 2, 3 } }, { title = "Growth", y_title = "size", picture = false })
+        plot.bar({ lua = 5, c = 3 }, quick)
+        plot.scatter({ { n = 1, m = 2 }, { n = 2, m = 4 } }, { x = "n", y = "m", picture = false })
+        plot.hist({ 1, 2, 2, 3 }, quick)
+        plot.heatmap({ { 1, 2 }, { 3, 4 } }, quick)
+        """,
+    )
+    line, bar, scatter, histogram, heatmap = [bundle[CHART] for bundle in shown]
+    assert shown[0]["text/plain"] == "line plot “Growth”, 6 points"
+    assert line["title"] == "Growth"
+    assert line["encoding"]["y"]["title"] == "size"
+    assert line["encoding"]["color"]["field"] == "series"
+    assert [row["x"] for row in bar["data"]["values"]] == ["c", "lua"]
+    assert bar["encoding"]["x"]["type"] == "nominal"
+    assert scatter["encoding"]["x"]["field"] == "n"
+    assert histogram["encoding"]["y"]["aggregate"] == "count"
+    assert len(heatmap["data"]["values"]) == 4
+    outcome = await notebook.run("plot.line({})")
+    assert isinstance(outcome, Failed)
+    assert "got no data" in outcome.problem.evalue
+
+
+async def test_a_chart_comes_with_a_picture(notebook: Notebook) -> None:
+    (chart,) = await bundles(notebook, "plot.line({ 1, 4, 9 })")
+    assert chart["image/svg+xml"].startswith("<svg")
+
+
+async def test_progress_goes_along_with_loops_and_ends_the_same_each_time(notebook: Notebook) -> None:
+    await bundles(
+        notebook,
+        """
+        for i in progress(3, "counting") do end
+        for i, v in log.progress({ "a", "b" }) do print(i, v) end
+        for k, v in progress(pairs{ x = 1 }) do print(k, v) end
+        for i in progress(10) do if i == 5 then break end end
+        """,
+    )
+    assert notebook.last.out == "1\ta\n2\tb\nx\t1\n"
+    ended = [bundle["text/plain"] for bundle, _, update in notebook.last.shown if update]
+    full = "[" + "█" * 20 + "]"
+    assert ended == [
+        f"counting: {full} 3 of 3",
+        f"{full} 2 of 2",
+        f"{full} 1 of 1",
+        "[████████············] 4 of 10",
+    ]
+
+
+async def test_the_names_of_xeus_lua_work(notebook: Notebook) -> None:
+    code = "s, b = ilua.widgets.slider{ max = 4 }, ilua.widgets.vbox(); b:add(s); return b.children[1] == s"
+    assert await notebook.value(code) == "true"
+    assert [bundle["text/plain"] for bundle in await bundles(notebook, "ilua.display.display(1, 2)")] == [
+        "1",
+        "2",
+    ]
