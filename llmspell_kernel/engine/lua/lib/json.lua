@@ -315,7 +315,7 @@ local function take_number(text, position)
       or match(digits, "^%-?(%d+)%.%d+[eE][%+%-]?%d+$")
     if not whole then broken("not a number: " .. sub(digits, 1, NAME_BYTES), position) end
     if #whole > 1 and byte(whole) == 48 then broken("a number with a leading zero", position) end
-    return tonumber(digits) + 0.0, stop
+    return tonumber(digits), stop -- with a point or an exponent Lua reads a float too
   end
   if #whole > 1 and byte(whole) == 48 then broken("a number with a leading zero", position) end
   return tointeger(tonumber(digits)) or tonumber(digits .. ".0"), stop
