@@ -63,6 +63,8 @@ class Export:
     attribute: str = field(repr=False)
     method: bool = False
     """Whether it is a method of the type `module`."""
+    internal: bool = False
+    """Whether only the engine's own Lua calls it."""
 
     @property
     def qualified(self) -> str:
@@ -87,7 +89,12 @@ class Export:
 
 
 def export(
-    name: str | None = None, *, returns: str = "", example: str = "", grant: str | None = None
+    name: str | None = None,
+    *,
+    returns: str = "",
+    example: str = "",
+    grant: str | None = None,
+    internal: bool = False,
 ) -> Callable[[Method], Method]:
     """Declare an async method as a function of its bridge's Lua module.
 
@@ -101,10 +108,11 @@ def export(
         returns: what Lua gets, in LuaCATS notation: ``string``, or with names ``tokens: integer, cost: number?``.
         example: a line of Lua that runs.
         grant: the grant it needs, for the reference; the method itself asks for it.
+        internal: whether it is no member of the module in Lua: only the engine's own Lua calls it.
     """
 
     def mark(method: Method) -> Method:
-        setattr(method, _MARK, (name or method.__name__, returns, example, grant))
+        setattr(method, _MARK, (name or method.__name__, returns, example, grant, internal))
         return method
 
     return mark
@@ -201,7 +209,7 @@ def _attributes(cls: type) -> list[str]:
 
 
 def _export_of(owner: str, attribute: str, function: Any, method: bool) -> Export:
-    name, returns, example, grant = getattr(function, _MARK)
+    name, returns, example, grant, internal = getattr(function, _MARK)
     hints = typing.get_type_hints(function, include_extras=True)
     whole = inspect.cleandoc(function.__doc__ or "")
     about = _arguments(whole)
@@ -210,7 +218,7 @@ def _export_of(owner: str, attribute: str, function: Any, method: bool) -> Expor
         _parameter(p, hints.get(p.name, Any), about.get(p.name, ""))
         for p in list(inspect.signature(function).parameters.values())[1:]
     )
-    return Export(owner, name, doc, example, returns, parameters, grant, attribute, method)
+    return Export(owner, name, doc, example, returns, parameters, grant, attribute, method, internal)
 
 
 def _parameter(parameter: inspect.Parameter, hint: Any, doc: str) -> Parameter:

@@ -44,7 +44,7 @@ def reference(bridges: Iterable[type[Bridge]]) -> list[Documented]:
 def _declared(bridge: type[Bridge]) -> list[Documented]:
     found: list[Documented] = []
     for owner in (bridge, *bridge.handles):
-        found += [export.documented() for export in owner.exports()]
+        found += [export.documented() for export in owner.exports() if not export.internal]
     found += [
         Documented(handle.type_name, "type", inspect.cleandoc(handle.__doc__ or ""))
         for handle in bridge.handles

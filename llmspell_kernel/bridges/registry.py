@@ -189,7 +189,7 @@ class Registry:
             {
                 "name": name,
                 "aliases": list(bridge.aliases),
-                "functions": list(self._exports[name]),
+                "functions": [export.name for export in self._exports[name].values() if not export.internal],
                 **({"lua": bridge.lua_part} if bridge.lua_part else {}),
                 **({"call": bridge.called_as} if bridge.called_as else {}),
                 "types": [
@@ -207,6 +207,7 @@ class Registry:
             for name, bridge in self._bridges.items()
             if not bridge.internal
             for export in self._exports[name].values()
+            if not export.internal
         ]
 
     def documentation(self) -> list[Documented]:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar, cast
 from llmspell_kernel.bridges import widget_models as models
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
 from llmspell_kernel.bridges.registry import Host, current_call
+from llmspell_kernel.bridges.widget_classes import documented
 from llmspell_kernel.bridges.widget_desk import Desk, Event, Listener
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.language.documentation import Documented
 
 
 class Widget(Handle):
@@ -39,17 +41,21 @@ class Widget(Handle):
         self._bridge.forget(self)
         self._desk.let_go(self.model)
 
-    @export(name="get", returns="value: any")
+    @export(
+        name="get", returns="value: any", example="print(widgets.IntSlider{ value = 3 }:get('value')) --> 3"
+    )
     async def read(self, name: str) -> Any:
         """Reads a trait; `widget.name` does the same."""
         return models.read(self.model, name, self._bridge.to_lua)
 
-    @export(name="set")
+    @export(name="set", example="widgets.IntSlider{ value = 3 }:set('value', 4)")
     async def write(self, name: str, value: Any) -> None:
         """Sets a trait; `widget.name = value` does the same."""
         models.write(self.model, name, value, self._bridge.to_model)
 
-    @export(example="slider:observe(function(change) print(change.old, change.new) end)")
+    @export(
+        example="widgets.IntSlider{ max = 10 }:observe(function(change) print(change.old, change.new) end)"
+    )
     async def observe(self, callback: CallbackRef, name: str = "value") -> None:
         """Calls a function with `{name, old, new, owner}` whenever the trait `name` changes, in the page or in Lua.
 
@@ -73,7 +79,10 @@ class Widget(Handle):
         change = {"name": name, "old": models.shown(old, to_lua), "new": models.shown(new, to_lua)}
         return ({**change, "owner": self},)
 
-    @export()
+    @export(
+        example="local slider, tell = widgets.IntSlider(), function(change) print(change.new) end\n"
+        "slider:observe(tell)\nslider:unobserve(tell)"
+    )
     async def unobserve(self, callback: CallbackRef, name: str = "value") -> None:
         """Calls the function no longer when the trait `name` changes."""
         for entry in self._listeners[:]:
@@ -81,7 +90,7 @@ class Widget(Handle):
                 self.model.unobserve(entry[1], name)
                 self._listeners.remove(entry)
 
-    @export(example='button:on_click(function() print("clicked") end)')
+    @export(example='widgets.Button("Go"):on_click(function() print("clicked") end)')
     async def on_click(self, callback: CallbackRef) -> None:
         """Calls a function with the button each time it is clicked."""
         if not hasattr(self.model, "on_click"):
@@ -93,7 +102,7 @@ class Widget(Handle):
 
         self.model.on_click(clicked)
 
-    @export()
+    @export(example="widgets.Text('Ada'):on_submit(function(field) print(field.value) end)")
     async def on_submit(self, callback: CallbackRef) -> None:
         """Calls a function with the text field when the person presses Enter in it."""
         listener = Listener(self._desk, self.model, callback)
@@ -104,34 +113,34 @@ class Widget(Handle):
 
         self.model.on_msg(heard)
 
-    @export()
+    @export(example="widgets.Button('Go'):click()")
     async def click(self) -> None:
         """Clicks a button, as the person would."""
         if not hasattr(self.model, "click"):
             raise BadArgument(f"a {self.label} cannot be clicked")
         self.model.click()
 
-    @export()
+    @export(example="widgets.Button('Go'):add_class('wide')")
     async def add_class(self, name: str) -> None:
         """Gives it a CSS class."""
         self.model.add_class(name)
 
-    @export()
+    @export(example="widgets.Button('Go'):remove_class('wide')")
     async def remove_class(self, name: str) -> None:
         """Takes a CSS class from it."""
         self.model.remove_class(name)
 
-    @export()
+    @export(example="widgets.Text('Ada'):focus()")
     async def focus(self) -> None:
         """Puts the cursor into it."""
         self.model.focus()
 
-    @export(name="close")
+    @export(name="close", example='widgets.Button("Go"):close()')
     async def shut(self) -> None:
         """Takes it from the page and ends it."""
         self._desk.close(self.model)
 
-    @export(returns="traits: table")
+    @export(returns="traits: table", example="print(widgets.IntSlider{ value = 3 }:traits().value) --> 3")
     async def traits(self) -> dict[str, Any]:
         """All that can be read and set, with its values now."""
         names = [key for key in self.model.keys if not key.startswith("_")]
@@ -147,6 +156,7 @@ class WidgetsBridge(Bridge):
     module: ClassVar[str] = "widgets"
     lua_part: ClassVar[str | None] = "lib.widgets"
     handles: ClassVar[tuple[type[Handle], ...]] = (Widget,)
+    types: ClassVar[tuple[Documented, ...]] = tuple(documented())
 
     def __init__(self, host: Host) -> None:
         self._desk = Desk(host)
@@ -160,9 +170,9 @@ class WidgetsBridge(Bridge):
         self._desk.add(model)
         return self.handle(model)
 
-    @export()
+    @export(internal=True)
     async def join(self, kind: str, source: Any, target: Any) -> None:
-        """Internal: `link`, `dlink`, `jslink` and `jsdlink`; each side is a list of a widget and a trait's name."""
+        """`link`, `dlink`, `jslink` and `jsdlink`; each side is a list of a widget and a trait's name."""
         first, second = self._side(kind, source), self._side(kind, target)
         try:
             link = getattr(models.load(), kind)(first, second)
@@ -180,30 +190,30 @@ class WidgetsBridge(Bridge):
             raise BadArgument(f"widgets.{kind} takes two tables {{widget, name of a field}}")
         return widget.model, name
 
-    @export(returns="values: table")
+    @export(returns="values: table", internal=True)
     async def values(self, of: list[Any]) -> list[Any]:
-        """Internal: the values of a list of widgets."""
+        """The values of a list of widgets."""
         return [models.read(each.model, "value", self.to_lua) for each in self._models(of)]
 
-    @export()
+    @export(internal=True)
     async def enable(self, of: list[Any], enabled: bool) -> None:
-        """Internal: let a person work widgets, or not."""
+        """Let a person work widgets, or not."""
         for each in self._models(of):
             each.model.disabled = not enabled
 
     def _models(self, of: list[Any]) -> list[Widget]:
         return [each for each in of if isinstance(each, Widget)]
 
-    @export(returns="cell: integer")
+    @export(returns="cell: integer", internal=True)
     async def area(self, output: Any) -> int:
-        """Internal: the number that output into an Output widget bears."""
+        """The number that output into an Output widget bears."""
         if not isinstance(output, Widget) or output.label != "Output":
             raise BadArgument("an Output widget expected")
         return self._desk.cell_of(output.model)
 
-    @export(returns="can: boolean")
+    @export(returns="can: boolean", internal=True)
     async def can_ask(self) -> bool:
-        """Internal: whether a person can answer in the cell that runs."""
+        """Whether a person can answer in the cell that runs."""
         surface: Any = current_call.get().surface
         return bool(getattr(surface, "interactive", True))
 

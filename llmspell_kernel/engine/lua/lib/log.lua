@@ -298,6 +298,7 @@ end
 --- ```
 ---@param what number|table|function
 ---@param label? string
+---@param ... any
 function M.progress(what, label, ...) return require("lib.progress").each(what, label, ...) end
 
 return M

@@ -237,6 +237,9 @@ function M.heatmap(data, options)
 end
 
 --- Shows a chart that is described in Vega-Lite itself.
+--- ```lua
+--- plot.vega{ data = { values = { { a = 1 }, { a = 2 } } }, mark = "bar", encoding = { y = { field = "a" } } }
+--- ```
 ---@param spec table
 function M.vega(spec)
   raise.check(1, "plot.vega", "table", spec)

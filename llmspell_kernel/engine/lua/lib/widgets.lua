@@ -110,18 +110,34 @@ local function sides(name, ...)
 end
 
 --- Keeps two fields alike, by the kernel: `link(a, "value", b, "value")`.
+--- ```lua
+--- local a, b = widgets.IntSlider(), widgets.IntText()
+--- widgets.link(a, "value", b, "value")
+--- ```
 ---@param ... any
 function M.link(...) join("link", sides("link", ...)) end
 
 --- Sets the second field whenever the first changes.
+--- ```lua
+--- local a, b = widgets.IntSlider(), widgets.IntText()
+--- widgets.dlink(a, "value", b, "value")
+--- ```
 ---@param ... any
 function M.dlink(...) join("dlink", sides("dlink", ...)) end
 
 --- Keeps two fields alike in the page itself, even without a kernel.
+--- ```lua
+--- local a, b = widgets.IntSlider(), widgets.IntText()
+--- widgets.jslink(a, "value", b, "value")
+--- ```
 ---@param ... any
 function M.jslink(...) join("jslink", sides("jslink", ...)) end
 
 --- Sets the second field whenever the first changes, in the page itself.
+--- ```lua
+--- local a, b = widgets.IntSlider(), widgets.IntText()
+--- widgets.jsdlink(a, "value", b, "value")
+--- ```
 ---@param ... any
 function M.jsdlink(...) join("jsdlink", sides("jsdlink", ...)) end
 
@@ -296,6 +312,7 @@ local function fields_of(fields)
   return list
 end
 
+--- Fields and a button in the page, made by `widgets.form`.
 ---@class Form
 local form_methods = {}
 local form_meta = { __name = "Form", __index = form_methods }
@@ -330,6 +347,9 @@ function M.form(fields, options)
 end
 
 --- Sends the form, as its button does.
+--- ```lua
+--- widgets.form({ name = "Ada" }):submit()
+--- ```
 function form_methods:submit()
   if self.values then return end
   local current, values = values_of(self.widgets), {}
@@ -342,6 +362,11 @@ function form_methods:submit()
 end
 
 --- Waits until the form is sent; other tasks go on meanwhile.
+--- ```lua
+--- local form = widgets.form({ name = "Ada" })
+--- async.spawn(function() form:submit() end)
+--- print(form:wait().name) --> Ada
+--- ```
 ---@return table values by the names of the fields
 function form_methods:wait()
   scheduler.wait(self.done)
