@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
-from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.granted_files import read
+from llmspell_kernel.bridges.registry import Host, Results
 from llmspell_kernel.bridges.storage import inside, remove
-from llmspell_kernel.errors import SpellError, WorldError
+from llmspell_kernel.errors import MissingGrant, NotFound, SpellError, WorldError
 from llmspell_kernel.grants import Place
 from llmspell_kernel.grants.missing import shown
 
 _MOST_OPEN = 256
 _LARGEST_READ = 16 * 2**20
+_LARGEST_SOURCE = 4 * 2**20
+_MODULE = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _FLAGS = {
     "r": os.O_RDONLY,
     "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
@@ -166,6 +170,29 @@ class FilesBridge(Bridge):
         except SpellError as error:
             raise WorldError(error.message, code=error.code, suggestion=error.suggestion) from error
         return self._host.settings.vault.variable(name)
+
+    @export()
+    async def lua_module(self, name: str) -> Any:
+        """Return path and source of the file that `require` finds for a name; none, and what was tried."""
+        tried = ["no such module here; `help()` lists those there are"]
+        if _MODULE.fullmatch(name):
+            stem = name.replace(".", "/")
+            for path in (f"{stem}.lua", f"{stem}/init.lua"):
+                try:
+                    return Results((path, await read(self._host, path, "require", _LARGEST_SOURCE)))
+                except NotFound:
+                    tried.append(f"no file '{path}'")
+                except MissingGrant as error:
+                    tried.append(f"file '{path}': {error.message}; {error.suggestion}")
+                    break  # who may not read the first need not be asked for the second
+                except WorldError as error:
+                    tried.append(f"file '{path}': {error.message}")
+        return Results((None, "\n\t".join(tried)))
+
+    @export()
+    async def lua_source(self, path: str) -> Any:
+        """Return `path` and its source."""
+        return Results((path, await read(self._host, path, "spell.include", _LARGEST_SOURCE)))
 
     async def _place(self, path: str, why: str, *, write: bool) -> Place:
         own = self._temporary

@@ -13,27 +13,19 @@ local input = require("input")
 local globals = require("globals")
 local help = require("help")
 local limits = require("limits")
+local modules = require("modules")
 
 local M = {}
 
 local env = sandbox.build()
 local cells
-local loaded = {} -- what `require` has given to cells
+local loaded = modules.loaded
 local configured -- the options that the kernel process configured
 
 -- The addresses of the main state and of the coroutine that new ones are created from (interrupt.py).
 function M.addresses()
   local function address(thread) return tonumber(string.format("%p", thread)) end
   return address((coroutine.running())), address(coroutines.seed)
-end
-
-local function sandbox_require(name)
-  if type(name) ~= "string" then
-    error("bad argument #1 to 'require' (string expected, got " .. (name == nil and "no value" or type(name)) .. ")", 2)
-  end
-  local module = loaded[name]
-  if module ~= nil then return module end
-  error("module '" .. name .. "' not found: no such module here; `help()` lists those there are", 2)
 end
 
 -- What the last cell used of what Lua itself counts, and what is held now.
@@ -59,7 +51,9 @@ function M.configure(options)
       env[alias] = module
     end
   end
-  env.require = sandbox_require
+  env.require = modules.require
+  env.package = { loaded = loaded, path = "./?.lua;./?/init.lua" }
+  loaded.package = env.package
   for name, fn in next, globals.build(options) do env[name] = fn end
   local baseline = {}
   for name, value in next, env do baseline[name] = value end

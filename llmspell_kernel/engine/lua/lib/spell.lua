@@ -2,6 +2,7 @@
 
 local errorobject = require("errorobject")
 local host = require("host")
+local modules = require("modules")
 local raise = require("raise")
 local sandbox = require("sandbox")
 local scheduler = require("scheduler")
@@ -219,7 +220,8 @@ function M.library(name, members)
   return members
 end
 
---- Returns a library that `spell.library` has named, or a module as `require` does.
+--- Returns a library that `spell.library` has named, what a file of the notebook's folder returns (a path with `/` or
+--- `.lua`; it runs once), or a module as `require` does.
 --- ```lua
 --- print(spell.include("json") == json) --> true
 --- ```
@@ -227,7 +229,19 @@ end
 ---@return any module
 function M.include(name)
   raise.check(1, "spell.include", "string", name)
-  return libraries[name] or sandbox.env.require(name)
+  if libraries[name] then return libraries[name] end
+  return (modules.is_path(name) and modules.include or modules.require)(name)
+end
+
+--- Runs the file of a module again, for it was changed, and returns its new value; if it fails, the old one stays.
+--- ```lua
+--- if package.loaded["lib.greet"] then spell.reload("lib.greet") end
+--- ```
+---@param name string
+---@return any module
+function M.reload(name)
+  raise.check(1, "spell.reload", "string", name)
+  return modules.reload(name)
 end
 
 --- The names of the libraries, in order.
