@@ -29,7 +29,6 @@ _STANDARD = {
 
 _ABSENT = {
     "debug": "`debug` is not there: cells run in a sandbox",
-    "package": "`package` is not there: `require` finds every module",
     "dofile": "`dofile` is not there: cells run in a sandbox; `require` loads modules",
     "loadfile": "`loadfile` is not there: cells run in a sandbox; `require` loads modules",
     "io.popen": "`io.popen` is not there: cells cannot start programs",

@@ -37,13 +37,14 @@ local M = {}
 --- Show a value where the running task writes.
 function M.show(value) show(value, "", false) end
 
-local token, shown = "", 0
+local configured -- its token changes when a copy of the engine becomes the session
+local shown = 0
 
 --- As cells call it: show a value, and return the handle by which it can be updated.
 function M.display(value)
   shown = shown + 1
   local handle = setmetatable({}, handle_meta)
-  handle_ids[handle] = token .. "-" .. shown
+  handle_ids[handle] = configured.token .. "-" .. shown
   show(value, handle_ids[handle], false)
   return handle
 end
@@ -71,7 +72,7 @@ end
 
 function M.build(options)
   local G = {}
-  token = options.token
+  configured = options
   G.display = display_module()
 
   function G.progress(...) return require("lib.progress").each(...) end
