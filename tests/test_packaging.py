@@ -41,7 +41,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefix(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the wheel was installed, without what it depends on."""
     folder = tmp_path_factory.mktemp("prefix")
-    run("pip", "install", "--quiet", "--no-deps", "--no-index", "--prefix", str(folder), str(wheel))
+    run(
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+        "--prefix",
+        str(folder),
+        str(wheel),
+    )
     return folder
 
 

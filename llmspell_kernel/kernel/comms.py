@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import comm
 from comm.base_comm import BaseComm, CommManager
 
-from llmspell_kernel.bridges.registry import current_call
-
 if TYPE_CHECKING:
     from llmspell_kernel.kernel.foundation import BaseKernel, Message
 
@@ -94,6 +92,8 @@ class Comms:
 
     def parent(self) -> Message:
         """The request on whose behalf a message is sent: that of the cell whose bridge call runs, if one does."""
+        from llmspell_kernel.bridges.registry import current_call
+
         call = current_call.get(None)
         of_cell = getattr(call.surface, "parent", None) if call else None
         request = of_cell or self._kernel.get_parent()

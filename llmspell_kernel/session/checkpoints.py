@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.session.calls import UnderWay
 
-_DEAR_SECONDS = 0.005
+_DEAR_SECONDS = 0.03
 """A fork that takes longer is not made between two cells that follow each other at once, unless …"""
 
 _RISK_FACTOR = 10

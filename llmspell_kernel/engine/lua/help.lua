@@ -13,10 +13,16 @@ local M = {}
 
 local OWN_SOURCE = "=[llmspell"
 
+-- The key of a value; of several the shortest, for the longer ones are the names that older spells use.
 local function key_of(t, value)
+  local found
   for key, other in next, t do
-    if rawequal(other, value) and type(key) == "string" then return key end
+    if rawequal(other, value) and type(key) == "string"
+      and (not found or #key < #found or #key == #found and key < found) then
+      found = key
+    end
   end
+  return found
 end
 
 local function module_of(value)
