@@ -59,7 +59,7 @@ CASES = {
 }
 
 
-class _Host:
+class Host:
     def send(self, kind: bytes, *fields: Any) -> None: ...
     def stop(self, reason: bytes) -> None: ...
 
@@ -84,7 +84,7 @@ class _Host:
         return time.monotonic()
 
 
-def _configured(state: LuaState) -> LuaState:
+def configured(state: LuaState) -> LuaState:
     modules = [
         {"name": "promise", "lua": "lib.promise"},
         {"name": "async", "lua": "lib.async", "call": "spawn"},
@@ -108,9 +108,9 @@ def _best(state: LuaState, code: str) -> float:
 
 
 def main() -> None:
-    state = LuaState(_Host())
+    state = LuaState(Host())
     hooks = LuaHooks(lua54.__file__, *state.call("engine", "addresses"))
-    _configured(state)
+    configured(state)
     plain = _best(state, PLAIN.replace("COUNT", str(SWITCHES)))
     print(
         f"plain coroutines: {2 * SWITCHES:,} switches {plain * 1000:.0f} ms, {plain / SWITCHES / 2 * 1e6:.2f} µs each"

@@ -1,13 +1,14 @@
 -- Making coroutines, and counting those that are alive.
 --
--- New ones are created from one other, whose count hook they inherit (interrupt.py), and noted in a weak list. The list
--- is swept when it has doubled, so that what counting costs does not depend on how many there are.
+-- A new coroutine inherits the hook of the one that creates it (interrupt.py), and the main chunk has none. So they are
+-- created by a *maker*, a coroutine that does nothing else, and noted in a weak list. The list is swept when it has
+-- doubled, so that what counting costs does not depend on how many there are.
 
 local limits = require("limits")
 
 local raw_create, raw_resume, raw_yield, status =
   coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
-local collectgarbage, error, pcall, setmetatable = collectgarbage, error, pcall, setmetatable
+local collectgarbage, error, pcall, setmetatable, type = collectgarbage, error, pcall, setmetatable, type
 local math_max, math_min = math.max, math.min
 
 local M = {}
@@ -15,7 +16,7 @@ local M = {}
 local FEWEST = 1024 -- noted before the first sweep
 local COLLECTIONS = 8 -- made in one cell to find some dead: a cell that goes on at the limit must not spend its time so
 
--- It must never die: not even of a lack of memory.
+-- The makers are created from this one, whose hook interrupt.py sets. It must never die: not even of a lack of memory.
 local seed = raw_create(function(body)
   while true do
     local ok, thread = pcall(raw_create, body)
@@ -25,16 +26,38 @@ end)
 M.seed = seed
 
 local noted, count = setmetatable({}, { __mode = "v" }), 0
-local sweep_at = FEWEST
+local sweep_at = 0 -- the first one, which needs a maker, makes room too
 local swept, made_before = 0, 0
 local collections = 0
+local maker -- nil until it is needed, when the seed has its hook
 
--- A stop may break in at any place here: at worst a coroutine is then noted twice until the next sweep.
-local function sweep()
+-- A protected call in the maker would cost each coroutine what making it costs; a maker that died is replaced instead.
+local function make(body)
+  while true do body = raw_yield(raw_create(body)) end
+end
+
+local function renew_maker()
+  local ok, thread, why = raw_resume(seed, make)
+  if not (ok and thread) then error(ok and why or thread, 0) end -- memory, or nested too deep for C's stack
+  maker = thread
+end
+
+-- The maker could not make a coroutine: of memory or of C's stack there was too little, a stop broke in, or `body` is
+-- no function for `wrap`, or for `create` if that is nil.
+local function failed(body, why, wrap)
+  if status(maker) == "dead" then maker, sweep_at = nil, 0 end
+  if type(body) == "function" then error(why, 0) end
+  local got = body == nil and "no value" or type(body)
+  error("bad argument #1 to '" .. (wrap or "create") .. "' (function expected, got " .. got .. ")", wrap and 4 or 3)
+end
+
+-- A stop may break in at any place here: at worst a coroutine is then noted twice until the next sweep. Looking at the
+-- status of each costs more than noting it; `dead`: do it nevertheless.
+local function sweep(dead)
   local alive = 0
   for index = 1, count do
     local thread = noted[index]
-    if thread and status(thread) ~= "dead" then
+    if thread and not (dead and status(thread) == "dead") then
       alive = alive + 1
       noted[alive] = thread
     end
@@ -45,12 +68,14 @@ local function sweep()
 end
 
 local function make_room()
+  if not maker then renew_maker() end
   local most = limits.most.coroutines
-  sweep()
+  sweep(false)
+  if count >= most then sweep(true) end
   if count >= most and collections < COLLECTIONS then
     collections = collections + 1
     collectgarbage()
-    sweep()
+    sweep(true)
   end
   sweep_at = math_min(most, math_max(FEWEST, 2 * count))
   if count >= most then limits.reached("coroutines") end
@@ -58,16 +83,18 @@ end
 
 --- Create a coroutine of the engine's own, which counts for nobody.
 function M.create_uncounted(body)
-  local ok, thread, why = raw_resume(seed, body)
-  if not (ok and thread) then error(ok and why or thread, 0) end -- memory, or nested too deep for C's stack
+  if not maker then renew_maker() end
+  local ok, thread = raw_resume(maker, body)
+  if not ok then failed(body, thread) end
   return thread
 end
 
---- Create a coroutine for a cell; raises if there are as many as may be.
-function M.create(body)
+--- Create a coroutine for a cell, as `coroutine.create` does; raises if there are as many as may be.
+--- `wrap` is the name of what calls it, if it is not called itself.
+function M.create(body, wrap)
   if count >= sweep_at then make_room() end
-  local ok, thread, why = raw_resume(seed, body)
-  if not (ok and thread) then error(ok and why or thread, 0) end
+  local ok, thread = raw_resume(maker, body)
+  if not ok then failed(body, thread, wrap) end
   count = count + 1
   noted[count] = thread
   return thread
@@ -75,7 +102,12 @@ end
 
 --- Have the limit, which has changed, looked at from now on.
 function M.configure()
-  sweep_at = math_min(limits.most.coroutines, FEWEST)
+  sweep_at = 0
+end
+
+--- A turn was stopped: its hook may still be on the maker.
+function M.after_stop()
+  maker, sweep_at = nil, 0
 end
 
 --- A cell begins.
@@ -87,7 +119,7 @@ end
 --- How many the last cell created, and how many are alive.
 function M.used()
   local made = swept + count - made_before
-  sweep()
+  sweep(true)
   return made, count
 end
 

@@ -16,6 +16,7 @@ local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coro
 local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
 local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
 local rawget, rawset, select, type, tostring, error = rawget, rawset, select, type, tostring, error
+local byte = string.byte
 local stopping, refused = host.stopping, limits.refused
 local create = coroutines.create
 
@@ -23,14 +24,36 @@ local env
 
 -- ── protected calls ────────────────────────────────────────────────────────────────────────────────
 
+local ASKED = 8 -- failures between two questions to the host, each of which costs more than a failure itself
+local failures = 0
+
+-- Whether `err` is what a stop raises: the error of its hook ends in byte 3 (interrupt.py). A stop that became another
+-- error, or that found no hook to come by, is seen a few failures later.
+local function is_stop(err)
+  failures = failures + 1
+  if type(err) == "string" then
+    if failures < ASKED and byte(err, -1) ~= 3 then return false end
+  elseif rawequal(err, STOP) then
+    return true
+  elseif failures < ASKED then
+    return false
+  end
+  failures = 0
+  return stopping() ~= nil
+end
+
 -- A protected call, or a coroutine, has ended with an error: a stop goes on up.
 local function look_at(err)
-  if err == "not enough memory" then refused() end
-  if rawequal(err, STOP) or stopping() then error(STOP, 0) end
+  if err == "not enough memory" then
+    refused()
+    failures = ASKED
+  end
+  if is_stop(err) then error(STOP, 0) end
 end
 
 local function after_pcall(ok, ...)
-  if not ok then look_at((...)) end
+  if ok then return ok, ... end
+  look_at((...))
   return ok, ...
 end
 
@@ -38,42 +61,47 @@ local function sandbox_pcall(...)
   return after_pcall(raw_pcall(...))
 end
 
-local function sandbox_xpcall(f, handler, ...)
-  if select("#", f, handler, ...) < 2 or type(handler) ~= "function" then
+-- The handler that was given last, and what stands for it: in a loop it is often the same. Comparing it with a function
+-- cannot run the __eq of a table.
+local given, standing
+
+local function stand_for(handler)
+  if type(handler) ~= "function" then
     local got = handler == nil and "no value" or type(handler)
-    error("bad argument #2 to 'xpcall' (function expected, got " .. got .. ")", 2)
+    error("bad argument #2 to 'xpcall' (function expected, got " .. got .. ")", 3)
   end
-  return after_pcall(raw_xpcall(f, function(err)
-    if rawequal(err, STOP) or stopping() then return STOP end
+  local function stands(err)
+    if is_stop(err) then return STOP end
     return handler(err)
-  end, ...))
+  end
+  given, standing = handler, stands
+  return stands
+end
+
+local function sandbox_xpcall(f, handler, ...)
+  return after_pcall(raw_xpcall(f, handler == given and standing or stand_for(handler), ...))
 end
 
 -- ── coroutines ─────────────────────────────────────────────────────────────────────────────────────
 
 local co = {
+  create = create,
   isyieldable = isyieldable,
   running = running,
   status = status,
   yield = raw_yield,
 }
 
-function co.create(body)
-  if type(body) ~= "function" then
-    error("bad argument #1 to 'create' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
-  end
-  return create(body)
-end
-
 -- What a resume gave: a stop goes on up; a bridge call made inside a task waits in the scheduler, not here.
 local after_resume
-function after_resume(thread, ok, first, ...)
-  if first == AWAIT and ok then
-    if isyieldable() then return after_resume(thread, raw_resume(thread, raw_yield(AWAIT, ...))) end
-    return after_resume(thread, raw_resume(thread, scheduler.await(...)))
+function after_resume(thread, ok, ...)
+  if ok then
+    if (...) ~= AWAIT then return ok, ... end
+    if isyieldable() then return after_resume(thread, raw_resume(thread, raw_yield(...))) end
+    return after_resume(thread, raw_resume(thread, scheduler.await((select(2, ...)))))
   end
-  if not ok then look_at(first) end
-  return ok, first, ...
+  look_at((...))
+  return ok, ...
 end
 
 function co.resume(thread, ...)
@@ -87,23 +115,26 @@ function co.close(thread)
   return ok, err
 end
 
+-- The same for a wrapped one, whose error goes on up.
+local after_call
+function after_call(thread, ok, ...)
+  if ok then
+    if (...) ~= AWAIT then return ... end
+    if isyieldable() then return after_call(thread, raw_resume(thread, raw_yield(...))) end
+    return after_call(thread, raw_resume(thread, scheduler.await((select(2, ...)))))
+  end
+  local err = ...
+  look_at(err)
+  if status(thread) == "dead" then
+    failure.inside(thread, err)
+    raw_close(thread)
+  end
+  error(err, type(err) == "string" and 2 or 0)
+end
+
 function co.wrap(body)
-  if type(body) ~= "function" then
-    error("bad argument #1 to 'wrap' (function expected" .. (body == nil and ")" or ", got " .. type(body) .. ")"), 2)
-  end
-  local thread = create(body)
-  local function results(ok, ...)
-    if ok then return ... end
-    local err = ...
-    if status(thread) == "dead" then
-      failure.inside(thread, err)
-      raw_close(thread)
-    end
-    error(err, type(err) == "string" and 2 or 0)
-  end
-  return function(...)
-    return results(after_resume(thread, raw_resume(thread, ...)))
-  end
+  local thread = create(body, "wrap")
+  return function(...) return after_call(thread, raw_resume(thread, ...)) end
 end
 
 -- ── loading code ───────────────────────────────────────────────────────────────────────────────────
@@ -212,6 +243,7 @@ end
 
 -- A cell may replace library functions for itself; the next cell has Lua's own back. Returns the names restored.
 function M.restore()
+  given, standing = nil, nil -- and what they hold
   local restored = {}
   for name, members in next, pristine do
     local live = rawget(env, name)

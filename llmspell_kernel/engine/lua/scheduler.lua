@@ -433,6 +433,7 @@ end
 
 --- A turn was stopped, and nothing of it is running any more; returns the next deadline.
 function S.after_stop()
+  coroutines.after_stop()
   current, depth, sheltered = nil, 0, false
   if waiting_outside then abandon(waiting_outside) end
   waiting_outside = nil
