@@ -16,6 +16,7 @@
     │   ├── RateLimited
     │   ├── AuthenticationFailed
     │   ├── BudgetExceeded
+    │   ├── SpellFailed          a spell that another one ran
     │   └── ProviderError        anything else a provider, a server or a tool answered
     └── EngineError              the engine process, never the spell, is at fault
         ├── EngineStartError
@@ -246,6 +247,34 @@ class BudgetExceeded(WorldError):
     """The money or tokens that the person set aside are spent."""
 
     code = "budget_exceeded"
+
+
+class SpellFailed(WorldError):
+    """A spell that another one ran ended badly.
+
+    Args:
+        exit_code: What it ended with: its own code, 1 for an error.
+        traceback: Where it happened, as lines of text.
+    """
+
+    code = "spell_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        suggestion: str | None = None,
+        exit_code: int = 1,
+        traceback: str = "",
+    ) -> None:
+        super().__init__(message, code=code, suggestion=suggestion)
+        self.exit_code = exit_code
+        self.traceback = traceback
+
+    def fields(self) -> dict[str, object]:
+        """Return what a Lua error object holds; these fields are its own."""
+        return {**super().fields(), "exit_code": self.exit_code, "traceback": self.traceback}
 
 
 class ProviderError(WorldError):

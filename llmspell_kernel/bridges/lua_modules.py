@@ -108,10 +108,3 @@ class Parallel(LuaModule):
 
     module: ClassVar[str] = "parallel"
     lua_part: ClassVar[str | None] = "lib.parallel"
-
-
-class Spell(LuaModule):
-    """What a notebook or script says of itself: its parameters, its results, how it ends."""
-
-    module: ClassVar[str] = "spell"
-    lua_part: ClassVar[str | None] = "lib.spell"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from llmspell_kernel.bridges.declaration import Bridge, Export
+    from llmspell_kernel.bridges.programs import Program
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.values import CallbackRef
     from llmspell_kernel.grants import Grants, Kind
@@ -103,6 +104,15 @@ class Host(Protocol):
 
         Args:
             what: One short line without secrets, such as ``POST https://example.org/x``.
+        """
+        ...
+
+    async def run_program(self, program: Program) -> Any:
+        """Run a spell in a fresh state, for the bridge call of this task; returns what it returned or its outputs.
+
+        Raises:
+            SpellFailed: It raised, was stopped by a limit, or ended with an exit code.
+            BadArgument: Too many run inside each other, or its grants are not well-formed.
         """
         ...
 

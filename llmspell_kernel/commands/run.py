@@ -36,13 +36,14 @@ def _source(file: Path) -> str:
 async def _program(code: str, name: str, arguments: list[str]) -> int:
     from llmspell_kernel.config import Settings
     from llmspell_kernel.session.outcome import Succeeded
+    from llmspell_kernel.session.programs import exit_code, without_shebang
     from llmspell_kernel.session.session import Session
 
     session = Session(Settings.load())
     try:
         await session.start()
         await session.evaluate(_arg(name, arguments), Terminal())
-        outcome = await session.execute(_without_shebang(code), Terminal(), name)
+        outcome = await session.execute(without_shebang(code), Terminal(), name)
     finally:
         await session.close()
     sys.stdout.flush()
@@ -52,13 +53,9 @@ async def _program(code: str, name: str, arguments: list[str]) -> int:
         return 0
     problem = outcome.problem
     if problem.ename == "Exit":
-        return int(problem.evalue.rpartition(" ")[2]) & 0xFF
+        return exit_code(problem)
     print("\n".join(problem.traceback), file=sys.stderr)
     return 1
-
-
-def _without_shebang(code: str) -> str:
-    return "--" + code if code.startswith("#") else code
 
 
 def _arg(name: str, arguments: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -101,6 +102,16 @@ class Models:
     async def warm(self) -> None:
         """Load what the first question will need, before somebody waits for it."""
         await load_wire()
+
+    def lent(self, permit: Callable[[Choice], Awaitable[None]]) -> Models:
+        """The same models for somebody else, whose questions `permit` judges and no interceptor of ours sees.
+
+        Connections, the ledger and the budget stay these; who lent them closes them.
+        """
+        lent = copy(self)
+        lent._permit = permit
+        lent._interceptors = []
+        return lent
 
     def use(self, provider: Provider, base_url: str) -> None:
         """Let `provider` answer for the configured provider of its name at that address."""

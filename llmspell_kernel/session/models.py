@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -61,7 +62,6 @@ def open_models(
         host: The session, if there is one: it says which models may be asked.
         cell_name: What a cell is called where usage is told, by its number.
     """
-    from llmspell_kernel.llm.catalogue import LOCAL
     from llmspell_kernel.llm.directory import Configured, Preferences
     from llmspell_kernel.llm.models import Models
 
@@ -86,11 +86,6 @@ def open_models(
     )
     recorder = _recorder(settings) if model.record != "off" else None
 
-    async def permit(choice: Choice) -> None:
-        if host is not None and choice.provider != LOCAL:
-            await host.require("providers", choice.provider, f"a question to {choice.full_name}")
-            host.acted(f"asked {choice.full_name}")
-
     def label() -> str:
         context = current_call.get(None)
         return "" if context is None else cell_name(context.cell)
@@ -101,9 +96,14 @@ def open_models(
         announce=_announce,
         tell=_tell,
         recorder=recorder,
-        permit=permit,
+        permit=None if host is None else partial(_permit, host),
         label=label,
     )
+    return _traced(models, settings)
+
+
+def _traced(models: Models, settings: Settings) -> Models:
+    """Let a collector hear of every question, where there is one."""
     if settings.vault.variable(COLLECTOR) or "opentelemetry.sdk" in sys.modules:
         from llmspell_kernel.bridges.observability import has_sdk, set_up
         from llmspell_kernel.llm.telemetry import traced
@@ -113,6 +113,19 @@ def open_models(
         if has_sdk():
             models.intercept(traced)
     return models
+
+
+def lend_models(models: Models, settings: Settings, host: Host) -> Models:
+    """Return the models of a session for a program that it runs, `host`, which may be allowed less."""
+    return _traced(models.lent(partial(_permit, host)), settings)
+
+
+async def _permit(host: Host, choice: Choice) -> None:
+    from llmspell_kernel.llm.catalogue import LOCAL
+
+    if choice.provider != LOCAL:
+        await host.require("providers", choice.provider, f"a question to {choice.full_name}")
+        host.acted(f"asked {choice.full_name}")
 
 
 def _recorder(settings: Settings) -> Recorder:

@@ -22,6 +22,10 @@ class Problem(msgspec.Struct, frozen=True):
     ename: str
     evalue: str
     traceback: list[str]
+    place: str = ""
+    """Where it was raised, such as ``cell 3:12``."""
+    code: str = ""
+    """The code of the error object that was raised, or of the limit that was reached."""
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -76,7 +76,9 @@ def failed(failure: Failure, settings: Settings, sources: Mapping[str, str], kno
         limit = settings.limit_exceeded("memory")
         message = f"{_NO_MEMORY}: {limit.message}"
         failure = structs.replace(failure, message=message, suggestion=limit.suggestion)
-    return Problem(failure.ename, failure.message, _traceback(failure, sources, known_names))
+    place = f"{failure.source}:{failure.line}" if failure.source and failure.line else failure.source
+    traceback = _traceback(failure, sources, known_names)
+    return Problem(failure.ename, failure.message, traceback, place, failure.code or "")
 
 
 def _why(reason: StopReason, settings: Settings) -> tuple[str, str, str]:
@@ -93,7 +95,8 @@ def stopped(failure: Failure, reason: StopReason, settings: Settings, sources: M
     where = _traceback(failure, sources)[1:]
     told = "" if ename.lower() == message else f"{message}; "
     lines = [f"\x1b[31m{ename}\x1b[0m: {told}what the cell did until then stays", *where]
-    return Problem(ename, message, [*lines, advice] if advice else lines)
+    code = f"{reason.name.lower()}_limit" if ename == "LimitExceeded" else ""
+    return Problem(ename, message, [*lines, advice] if advice else lines, code=code)
 
 
 def enumerated(names: Sequence[str]) -> str:
@@ -134,4 +137,5 @@ def _engine_told(
         f"\x1b[31m{ename}\x1b[0m: {message}",
         f"{consequence}; what it printed or did outside stays done",
     ]
-    return Problem(ename, message, [*lines, advice] if advice else lines)
+    code = "engine_died" if reason is None else f"{reason.name.lower()}_limit"
+    return Problem(ename, message, [*lines, advice] if advice else lines, code=code)

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from llmspell_kernel.bridges.declaration import Handle
-from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, installed_bridges
+from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, current_call, installed_bridges
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
-from llmspell_kernel.session import problems, usage
+from llmspell_kernel.session import problems, programs, usage
 from llmspell_kernel.session.areas import Areas
 from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
 from llmspell_kernel.session.ids import Ids
 from llmspell_kernel.session.launching import engine_options, lua_limits
-from llmspell_kernel.session.models import open_models
+from llmspell_kernel.session.models import lend_models, open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
 from llmspell_kernel.session.output import CellOutput
 from llmspell_kernel.session.permissions import Permissions
+from llmspell_kernel.session.programs import Nesting
 from llmspell_kernel.session.references import References
 from llmspell_kernel.session.template import Template
 from llmspell_kernel.session.usage import Use
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from llmspell_kernel.bridges.declaration import Bridge
+    from llmspell_kernel.bridges.programs import Program
     from llmspell_kernel.config import Settings
     from llmspell_kernel.engine.process import Endpoint
     from llmspell_kernel.grants import Grants, Kind
@@ -92,6 +94,10 @@ class Session:
         self._stop: wire.StopReason | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
+        self.nesting = Nesting()
+        """How deep it is among programs that run each other."""
+        self._outer: Session | None = None
+        """The session whose program this is."""
         self.ids = Ids(settings, self._registry, lambda: self.models, lambda: self.grants, self.query)
         self._help = Assistance(
             self._registry, self.sources, self._warned, self.query, lambda: self.running, self.ids
@@ -141,11 +147,14 @@ class Session:
             await self._client.query("engine", "renewed", self._token, *seeds)
 
     @contextlib.asynccontextmanager
-    async def fresh(self) -> AsyncGenerator[Session]:
+    async def fresh(self, seconds: float | None = None) -> AsyncGenerator[Session]:
         """Open a session with a fresh state, for a program that must not touch this one; it is used once.
 
         It has the settings and the grants of this one as they are now; what it gives up, or is given, stays its own. It
-        takes no checkpoints. Use it in an ``async with`` statement.
+        takes no checkpoints. What it asks of models counts as this one's. Use it in an ``async with`` statement.
+
+        Args:
+            seconds: how long its cells may run, if that is shorter than the settings allow.
 
         Raises:
             EngineError: no engine could be had for it.
@@ -155,8 +164,18 @@ class Session:
             checkpoints=msgspec.structs.replace(self.settings.checkpoints, enabled=False),
             cells=msgspec.structs.replace(self.settings.cells, diagnostics=False),
         )
+        if seconds is not None and seconds < (settings.limits.time or seconds + 1):
+            settings = msgspec.structs.replace(
+                settings, limits=msgspec.structs.replace(settings.limits, time=seconds)
+            )
         session = Session(settings, self._bridges)
+        session._outer = self
+        session.nesting = self.nesting.inner()
         session.permissions.grants = self.permissions.grants
+        if (call := current_call.get(None)) is not None:
+            session._last_cell = max(
+                0, call.cell - 1
+            )  # so that what its cell uses is booked on the one that calls
         try:
             if self.checkpoints.enabled:
                 await session._start_from(self._template)
@@ -179,7 +198,7 @@ class Session:
         await self._template.close()
         await self._client.close()
         await self._registry.close()
-        if self._models is not None:
+        if self._models is not None and self._outer is None:
             await self._models.aclose()
 
     @property
@@ -282,6 +301,8 @@ class Session:
     def acted(self, what: str) -> None:
         """Note what undo cannot take back; see `registry.Host.acted`."""
         self.checkpoints.acted(what)
+        if self._outer is not None:
+            self._outer.acted(what)
 
     async def _leave_for(self, point: Point) -> Undone:
         self._refuse_running()
@@ -437,7 +458,9 @@ class Session:
     @property
     def models(self) -> Models:
         """The session's language models; opened when they are first asked for."""
-        if self._models is None:
+        if self._models is None and self._outer is not None:
+            self._models = lend_models(self._outer.models, self.settings, self)
+        elif self._models is None:
             self._models = open_models(self.settings, self, lambda cell: self._cell_names.get(cell, ""))
         return self._models
 
@@ -488,6 +511,14 @@ class Session:
         """The MIME bundle of a bridge object that Lua holds, None if it has none of its own."""
         found = self._references.handles.find(type_name, number)
         return found.mime_bundle() if isinstance(found, Handle) else None
+
+    async def run_program(self, program: Program) -> Any:
+        """Run a spell in a fresh state; see `registry.Host.run_program`."""
+        return await programs.run(self, program, self._outputs.get(current_call.get().cell))
+
+    async def ask_engine(self, module: str, function: str, *arguments: Any) -> Any:
+        """Ask the engine's own Lua, between cells; raises `EngineError`."""
+        return await self._client.query(module, function, *arguments)
 
     def _forget(self, callbacks: list[int]) -> None:
         if self._client.alive:

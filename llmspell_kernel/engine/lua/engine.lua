@@ -14,6 +14,7 @@ local globals = require("globals")
 local help = require("help")
 local limits = require("limits")
 local modules = require("modules")
+local program = require("program")
 
 local M = {}
 
@@ -86,6 +87,7 @@ local function run(fn)
   local results = table.pack(fn())
   local at_end = scheduler.at_end
   if at_end then results = at_end(results) end
+  program.took(results)
   for index = 1, results.n do
     if codec.on_handle(results[index]) then
       shown_handles = shown_handles or {}
