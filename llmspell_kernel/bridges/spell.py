@@ -49,9 +49,8 @@ class SpellBridge(Bridge):
 
     @export(
         returns="result: any, err: Error?",
-        example='storage.write("unused", "")\n'
-        'local result, err = spell.run("no such spell")\n'
-        "print(result, err.code) --> nil\tnot_found",
+        example='assert(io.open("square.lua", "w")):write("return params.n ^ 2"):close()\n'
+        'print(spell.run("square", { n = 7 })) --> 49.0',
     )
     async def run(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from llm.scripted_server import ScriptedServer, text
 
 from llmspell_kernel.session.outcome import Failed, Interrupted, Succeeded
 
@@ -33,6 +34,7 @@ SPELLS = {
     "grants.lua": "return {grants.has('files', 'write:.'), grants.has('files', 'read:.'), grants.has('env', 'HOME')}",
     "floods.lua": "for i = 1, 100 do print(('x'):rep(1000)) end",
     "shebang.lua": "#!/usr/bin/env llmspell\nerror('line two')",
+    "asks.lua": "return llm.chat('hello')",
     "binary.lua": "\udcff",
 }
 
@@ -152,6 +154,19 @@ async def test_many_run_at_once_and_wait_for_their_turn(cell: Notebook) -> None:
     print(#results, results[9])
     """
     assert (await shown(cell, code)).splitlines()[-1] == "9\tHello n9"
+
+
+async def test_its_questions_to_models_are_booked_on_the_cell(open_notebook: Open, cell: Notebook) -> None:
+    with ScriptedServer() as server:
+        server.script(text("good day"))
+        asking = await open_notebook(grant_files="read:.", OPENAI_BASE_URL=server.base_url)
+        await asking.value("x = 1")
+        assert (await shown(asking, "print(spell.run('asks'))")).endswith("good day\n")
+        assert [used.label for used in asking.session.models.ledger.calls] == ["cell 2"]
+        assert (await shown(asking, "print(spell.run('asks'))")).endswith("good day\n")  # not closed with it
+        code = "local r, err = spell.run('asks', {}, {grants = {providers = {}}}) print(r, err.code)"
+        assert await shown(asking, code) == "nil\tmissing_grant\n"
+        assert [asked.method for asked in server.requests] == ["GET", "POST", "POST"]
 
 
 async def test_mistakes_are_told(cell: Notebook) -> None:
