@@ -29,6 +29,7 @@ from llmspell_kernel.session.output import CellOutput
 from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.programs import Nesting
 from llmspell_kernel.session.references import References
+from llmspell_kernel.session.reuse import Reuse
 from llmspell_kernel.session.template import Template
 from llmspell_kernel.session.usage import Use
 
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OUTPUTS_KEPT = 256
+_LEARN_SECONDS = 0.5
+"""That a program which has ended may take to say what it compiled."""
+
 _SPILL_LIMIT = 1 << 30
 
 
@@ -85,6 +89,8 @@ class Session:
         """Bytes that Lua held when the last cell ended."""
         self.used = Use()
         """What the last cell used."""
+        self.programs = Reuse()
+        """How often programs in fresh states ran what had been compiled before."""
         self._last_cell = 0
         self._cell_names: dict[int, str] = {}
         self._running = 0
@@ -182,8 +188,20 @@ class Session:
             else:
                 await session.start()
             yield session
+            await self._learn_from(session)
         finally:
             await session.close()
+
+    async def _learn_from(self, program: Session) -> None:
+        """Keep what a program had to compile for the next one that is the same."""
+        with contextlib.suppress(TimeoutError):  # something of it still runs
+            async with asyncio.timeout(_LEARN_SECONDS):
+                self.programs += Reuse.told(await program.query("engine", "reused"))
+                await self._template.teach(await program.query("engine", "learnt") or [])
+
+    async def reuse(self) -> Reuse:
+        """How often cells, modules and loaded texts had been compiled before."""
+        return Reuse.told(await self.query("engine", "reused"))
 
     async def _let_go(self) -> None:
         """Let go of what belongs to the state of now: calls, functions, objects, checkpoints."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.errors import EngineError
@@ -39,6 +40,12 @@ class Template:
                     raise EngineError("there is no engine to copy")
                 await self._client.branch(await asleep)
         return await self._client.checkpoint()
+
+    async def teach(self, pieces: list[Any]) -> None:
+        """Have it compile what a copy of it had to, so that later copies need not; see ``engine.lua``, `teach`."""
+        if pieces and self._client.alive:
+            with contextlib.suppress(EngineError):  # then they compile it themselves
+                await self._client.query("engine", "teach", pieces)
 
     async def close(self) -> None:
         """Let it go."""

@@ -332,3 +332,11 @@ def test_a_likely_mistake_is_warned_of_once_and_still_runs(console: Console) -> 
 def test_sandbox_and_limits_tell_what_holds(console: Console) -> None:
     assert "system calls" in (console.run("%sandbox").result or "")
     assert "last cell" in (console.run("%limits").result or "")
+
+
+def test_cache_tells_what_had_been_compiled_before(console: Console) -> None:
+    console.run("local once = 1")
+    console.run("local once = 1")
+    told = console.run("%cache").result or ""
+    assert "cells ran from a parse that was kept" in told
+    assert "had been compiled before" in told

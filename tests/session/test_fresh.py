@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.session.outcome import RolledBack, Succeeded
+from llmspell_kernel.session.reuse import Reuse
 from llmspell_kernel.session.session import Session
 
 from .conftest import Notebook, Open, Recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def shown(session: Session, code: str) -> Any:
@@ -96,3 +100,45 @@ async def test_without_checkpoints_there_are_fresh_states_too(open_notebook: Ope
         assert await shown(program, "return x") is None
     await notebook.session.reset()
     assert await notebook.value("x") is None
+
+
+# ── what was compiled once ───────────────────────────────────────────────────────────────────────
+
+
+async def test_cells_and_modules_that_ran_before_are_not_compiled_again(
+    open_notebook: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "large.lua").write_text(f"runs = (runs or 0) + 1 -- {'x' * 400}\nreturn {{ f = error }}\n")
+    notebook = await open_notebook(grant_files="read:.")
+    for runs in range(1, 4):
+        assert await notebook.value("package.loaded.large = nil; require('large'); return runs") == str(runs)
+    reuse = await notebook.session.reuse()
+    assert (reuse.parses, reuse.chunks) == ((2, 1), (4, 2))
+    (tmp_path / "large.lua").write_text(f"error('other') -- {'x' * 400}\n")
+    await notebook.run("package.loaded.large = nil; print(pcall(require, 'large'))")
+    assert notebook.last.out == "false\tlarge.lua:1: other\n"
+    await notebook.run(f"load('error(7) --' .. {'x' * 400!r}, '=a')()")
+    await notebook.run(f"load('error(7) --' .. {'x' * 400!r}, '=b')()")
+    assert (await notebook.session.reuse()).chunks == (5, 7)
+
+
+async def test_a_program_that_ran_before_is_not_compiled_again(open_notebook: Open, tmp_path: Path) -> None:
+    (tmp_path / "large.lua").write_text(f"return {{ seen = ... }} -- {'x' * 400}\n")
+    notebook = await open_notebook(grant_files="read:.")
+    program = "local n = require('large').seen return n .. '!'"
+    for _ in range(3):
+        async with notebook.session.fresh() as state:
+            assert await shown(state, program) == '"large!"'
+    assert notebook.session.programs == Reuse((2, 1), (4, 2))
+    async with notebook.session.fresh() as state:
+        await shown(state, "return 1")
+        state._client.kill()
+    assert notebook.session.programs.parses == (2, 1)
+
+
+async def test_a_program_that_still_runs_when_it_ends_is_not_waited_for(notebook: Notebook) -> None:
+    began = asyncio.get_running_loop().time()
+    async with notebook.session.fresh() as program:
+        await shown(program, "async(function() async.sleep(0.01) while true do end end);")
+        await asyncio.sleep(0.1)
+    assert asyncio.get_running_loop().time() - began < 4

@@ -12,12 +12,14 @@
 -- Values are what the cell's last expressions, or its last call, give; a semicolon after them hides them. An explicit
 -- `return` always shows what it returns, and is a tail call where Lua makes it one.
 
+local compiled = require("compiled")
 local parse = require("parse").parse
 local failure = require("failure")
+local recent = require("recent")
 local stack = require("stack")
 
 local getupvalue, setupvalue, upvaluejoin = debug.getupvalue, debug.setupvalue, debug.upvaluejoin
-local error, load, next, select, setmetatable = error, load, next, select, setmetatable
+local error, next, select, setmetatable = error, next, select, setmetatable
 local string_find, string_gsub, string_rep, string_sub = string.find, string.gsub, string.rep, string.sub
 local table_concat, table_sort, table_unpack = table.concat, table.sort, table.unpack
 
@@ -29,7 +31,7 @@ local VALUES, HIDDEN = 0, -1 -- what the hidden function does instead of keeping
 local KEPT_AT_ONCE = 8 -- closures in one call: each needs a register beside up to 200 locals
 local DECLARED_AT_ONCE = 180 -- session locals that one function around the cell declares; Lua allows 200
 local BOUND = 253 -- session locals that a cell can mention as upvalues: 255, less _ENV and KEEP
-local CACHED_PARSES, CACHED_BYTES = 64, 4 << 20
+local PARSES, PARSED_BYTES = 64, 4 << 20 -- that are kept
 
 --- Cells over the environment `env`. `options.session_locals = false`: locals end with their cell, as in a file.
 function M.new(env, options)
@@ -38,9 +40,7 @@ function M.new(env, options)
     env = env,
     keep_locals = not (options and options.session_locals == false),
     variables = {}, -- name → { keeper = closure over it } or { const = true, value = … }
-    cache = {}, -- source → { parsed, last use }
-    cached_bytes = 0,
-    clock = 0,
+    parses = recent.new(PARSED_BYTES, PARSES), -- source → what the parser found
     hits = 0,
     misses = 0,
   }, Cells)
@@ -48,34 +48,18 @@ end
 
 -- ── parses, remembered ─────────────────────────────────────────────────────────────────────────────
 
-local function evict(cells)
-  local count = 0
-  for _ in next, cells.cache do count = count + 1 end
-  while count > CACHED_PARSES or (cells.cached_bytes > CACHED_BYTES and count > 1) do
-    local oldest, source
-    for candidate, entry in next, cells.cache do
-      if not oldest or entry.used < oldest.used then oldest, source = entry, candidate end
-    end
-    cells.cache[source] = nil
-    cells.cached_bytes = cells.cached_bytes - #source
-    count = count - 1
-  end
-end
-
 local function parsed(cells, source)
-  cells.clock = cells.clock + 1
-  local entry = cells.cache[source]
-  if entry then
-    entry.used = cells.clock
+  local result = cells.parses:get(source)
+  if result then
     cells.hits = cells.hits + 1
-    return entry.parsed
+    return result
   end
   cells.misses = cells.misses + 1
-  local result, problem = parse(source)
+  local problem
+  result, problem = parse(source)
   if not result then return nil, problem end
-  cells.cache[source] = { parsed = result, used = cells.clock }
-  cells.cached_bytes = cells.cached_bytes + #source
-  evict(cells)
+  cells.parses:put(source, result, #source)
+  compiled.learn("cell", source, "")
   return result
 end
 
@@ -255,7 +239,7 @@ function Cells:compile(source, chunkname, mode)
   local text, after = rewritten(source, result, keep, self.keep_locals and mode ~= "expression", statements)
   local code = table_concat({ before, text, string_rep(" end", #calls), after })
   local env = rest and environment_with(self.env, rest) or self.env
-  local fn, message = load(code, "=" .. chunkname, "t", env)
+  local fn, message = compiled.load(code, "=" .. chunkname, env)
   if not fn then return nil, failure.compile(message, chunkname, result) end
   calls[1][1] = keeper(self, statements)
   for _, values in next, calls do fn = fn(table_unpack(values, 1, values.n)) end

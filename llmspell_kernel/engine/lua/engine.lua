@@ -6,6 +6,7 @@ local scheduler = require("scheduler")
 local sandbox = require("sandbox")
 local bridge = require("bridge")
 local cell = require("cell")
+local compiled = require("compiled")
 local coroutines = require("coroutines")
 local failure = require("failure")
 local snapshot = require("snapshot")
@@ -166,12 +167,32 @@ end
 -- A copy that was woken: what it must not have in common with the engine that it was forked from.
 function M.renewed(_context, token, ...)
   configured.token = token
-  if ... then math.randomseed(...) end
+  if ... then
+    math.randomseed(...)
+    cells.hits, cells.misses = 0, 0
+    compiled.begin()
+  end
 end
 
--- How often a cell was compiled from a parse that was kept, and how often it had to be parsed.
-function M.parses(_context)
-  return { hits = cells.hits, misses = cells.misses }
+-- How often a cell's parse was kept and how often it had to be parsed; the same of compiled texts.
+function M.reused(_context)
+  return {
+    parses = { hits = cells.hits, misses = cells.misses },
+    chunks = { hits = compiled.hits, misses = compiled.misses },
+  }
+end
+
+-- The texts that this copy of another engine had to compile, for that one to `teach`.
+function M.learnt(_context)
+  return codec.array(compiled.learnt())
+end
+
+-- Compile texts now that copies of this engine may want.
+function M.teach(_context, pieces)
+  for _, piece in ipairs(pieces) do
+    local kind, text, name = table.unpack(piece)
+    if kind == "cell" then cells:compile(text, name) else compiled.load(text, name, env) end
+  end
 end
 
 -- Ask a module of the engine itself; never runs user code.

@@ -1,6 +1,7 @@
 -- The environment that cells see: an allow-list of Lua, with the protected calls and coroutines that a stop passes
 -- through. Libraries are copies of the session's own, so that nothing a cell does to them reaches the engine.
 
+local compiled = require("compiled")
 local coroutines = require("coroutines")
 local host = require("host")
 local limits = require("limits")
@@ -139,6 +140,16 @@ end
 
 -- ── loading code ───────────────────────────────────────────────────────────────────────────────────
 
+local WORTH_KEEPING = 256 -- bytes of text: what is shorter is compiled as fast as it is found
+
+local function load_text(text, name, target)
+  if #text < WORTH_KEEPING then return raw_load(text, name, "t", target) end
+  local misses = compiled.misses
+  local fn, err = compiled.load(text, name, target)
+  if fn and compiled.misses > misses then compiled.learn("chunk", text, name) end
+  return fn, err
+end
+
 local function sandbox_load(chunk, name, mode, ...)
   if mode ~= nil and type(mode) ~= "string" then
     error("bad argument #3 to 'load' (string expected, got " .. type(mode) .. ")", 2)
@@ -146,6 +157,11 @@ local function sandbox_load(chunk, name, mode, ...)
   if mode == "b" then return nil, "attempt to load a binary chunk (binary chunks are not allowed here)" end
   local target = env
   if select("#", ...) > 0 then target = ... end
+  if type(chunk) == "string" and (name == nil or type(name) == "string") then
+    local fn, err = load_text(chunk, name or chunk, target)
+    if not fn then look_at(err) end
+    return fn, err
+  end
   if type(chunk) == "function" then
     local reader = chunk
     chunk = function()
@@ -156,7 +172,7 @@ local function sandbox_load(chunk, name, mode, ...)
   return (function(fn, err)
     if not fn then look_at(err) end
     return fn, err
-  end)(raw_load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", target))
+  end)(raw_load(chunk, name or "=(load)", "t", target))
 end
 
 M.load = sandbox_load

@@ -1,4 +1,4 @@
-"""``%cache``: what is kept of cells that ran, to run them again faster."""
+"""``%cache``: what is kept of code that ran, to run it again faster."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ if TYPE_CHECKING:
     from llmspell_kernel.session.outcome import Outcome
 
 
-@magic("%cache", "say how many cells ran from a parse that was kept")
+@magic("%cache", "say how much code ran that had been parsed or compiled before")
 async def _cache(magics: Magics, call: Call) -> Outcome:
-    parses = await magics.session.query("engine", "parses")
-    if parses is None:
-        return shown("the engine cannot be asked now")
-    total = parses["hits"] + parses["misses"]
-    return shown(f"{parses['hits']:,} of {total:,} pieces of code ran from a parse that was kept")
+    session = magics.session
+    here, programs = await session.reuse(), session.programs
+    lines = [
+        _line("cells", here.parses, "ran from a parse that was kept"),
+        _line("cells, modules and loaded texts", here.chunks, "had been compiled before"),
+    ]
+    if sum(programs.parses):
+        lines += [
+            _line("programs in fresh states", programs.parses, "ran from a parse that was kept"),
+            _line("their pieces of code", programs.chunks, "had been compiled before"),
+        ]
+    return shown("\n".join(lines))
+
+
+def _line(what: str, counts: tuple[int, int], which: str) -> str:
+    hits, misses = counts
+    return f"{hits:,} of {hits + misses:,} {what} {which}"
