@@ -141,7 +141,10 @@ class Session:
 
     async def _start_from(self, template: Template) -> None:
         """Start with a copy of the template; raises `EngineError`."""
-        await self._client.branch(await template.copy())
+        try:
+            await self._client.branch(await template.copy())
+        except EngineError:  # a copy that was there in advance may have been killed meanwhile
+            await self._client.branch(await template.copy())
         await self._renew(random=True)
         self.checkpoints.take(self.memory_used)
 
@@ -196,8 +199,10 @@ class Session:
         """Keep what a program had to compile for the next one that is the same."""
         with contextlib.suppress(TimeoutError):  # something of it still runs
             async with asyncio.timeout(_LEARN_SECONDS):
-                self.programs += Reuse.told(await program.query("engine", "reused"))
-                await self._template.teach(await program.query("engine", "learnt") or [])
+                told = await program.query("engine", "learnt")
+                if told:
+                    self.programs += Reuse.told(told["reused"])
+                    await self._template.teach(told["pieces"])
 
     async def reuse(self) -> Reuse:
         """How often cells, modules and loaded texts had been compiled before."""

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class Template:
     """An engine in which no cell ever runs; each of its copies is a fresh state, used once.
 
-    It sleeps, as checkpoints do, until the first copy is asked for.
+    It sleeps, as checkpoints do, until the first copy is asked for. From then on one is always forked in advance.
     """
 
     def __init__(self, options: EngineOptions) -> None:
         self._client = EngineClient(_Deaf(), options)
         self._asleep: asyncio.Future[Endpoint] | None = None
         self._waking = asyncio.Lock()
+        self._prepared: asyncio.Future[Endpoint] | None = None
 
     def take(self, client: EngineClient) -> None:
         """Have the engine behind `client`, in which nothing has run yet, leave a copy as the template."""
@@ -39,17 +40,36 @@ class Template:
                 if asleep is None:
                     raise EngineError("there is no engine to copy")
                 await self._client.branch(await asleep)
-        return await self._client.checkpoint()
+        prepared, self._prepared = self._prepared, None
+        copy = await (prepared or self._client.checkpoint())
+        self._prepare()
+        return copy
+
+    def _prepare(self) -> None:
+        """Have the next copy forked, while the last one is at work."""
+        if self._prepared is None and self._client.alive:
+            self._prepared = self._client.checkpoint()
+            self._prepared.add_done_callback(_retrieve)
+
+    async def _discard(self) -> None:
+        """Let the copy go that is prepared."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            with contextlib.suppress(EngineError):  # it could not be made
+                self._client.release(await prepared)
 
     async def teach(self, pieces: list[Any]) -> None:
         """Have it compile what a copy of it had to, so that later copies need not; see ``engine.lua``, `teach`."""
         if pieces and self._client.alive:
             with contextlib.suppress(EngineError):  # then they compile it themselves
                 await self._client.query("engine", "teach", pieces)
+                await self._discard()  # which knows nothing of them
+                self._prepare()
 
     async def close(self) -> None:
         """Let it go."""
         asleep, self._asleep = self._asleep, None
+        await self._discard()
         await self._client.close()
         if asleep is not None:
             try:

@@ -102,6 +102,72 @@ async def test_without_checkpoints_there_are_fresh_states_too(open_notebook: Ope
     assert await notebook.value("x") is None
 
 
+# ── a state is used once, whatever became of it ──────────────────────────────────────────────────
+
+PROBE = """
+local found = {}
+for name in pairs(_G) do found[#found + 1] = name end
+for _, library in ipairs{"string", "table", "math", "coroutine", "os", "utf8", "package"} do
+  for name, value in pairs(_G[library]) do
+    found[#found + 1] = library .. "." .. name .. " " .. (type(value) == "string" and value or type(value))
+  end
+end
+for name in pairs(package.loaded) do found[#found + 1] = "loaded " .. name end
+for _, value in ipairs{"", print, pcall, coroutine.create(print), llm, async, 1, true} do
+  found[#found + 1] = tostring(getmetatable(value)) -- of what all values of a type share
+end
+found[#found + 1] = tostring(n) .. tostring(#params) .. tostring(mine) .. (("x").mine or "")
+local tasks = 0
+for _ in pairs(async.tasks()) do tasks = tasks + 1 end
+found[#found + 1] = "tasks " .. tasks
+found[#found + 1] = tostring(collectgarbage("isrunning"))
+found[#found + 1] = select(2, pcall(error, "x", 0)) .. tostring(select(2, pcall(coroutine.wrap, print)) ~= nil)
+table.sort(found)
+return table.concat(found, "; ")
+"""
+
+POISON = [
+    "n = 1 local m = 2 string.mine = print math.pi = 3 coroutine.wrap = nil os.time = nil",
+    "setmetatable(_G, {__index = function() return 'poison' end, __newindex = function() error('no') end})",
+    "for name in pairs(_G) do _G[name] = nil end",
+    "pcall(function() getmetatable('').__index = {mine = 'poison'} end) pcall(rawset, string, 'len', print)",
+    "package.loaded.string = {} package.loaded.mine = 1 package.path = 'poison' params[1] = 1",
+    "for _ = 1, 50 do async(function() async.sleep(60) n = 1 end) end",
+    "async(function() async.sleep(0.01) while true do end end)",
+    "async(function() error('unseen') end)",
+    "collectgarbage('generational') collectgarbage('step') math.randomseed(7)",
+    "local kept = {} for i = 1, 2e4 do kept[i] = coroutine.create(print) end hold = kept",
+    "local t = {} for i = 1, 3e5 do t[i] = i end hold = t",
+    "local keep = {} for i = 1, 50 do keep[i] = channel.make() end hold = keep",
+    "pcall(tools.register, {name = 'mine', description = 'x', parameters = {}, execute = function() end})",
+    "local close <close> = setmetatable({}, {__close = function() error('closing') end})",
+    "os.exit(3)",
+    "local function deep() return 1 + deep() end pcall(deep)",
+]
+
+
+async def test_nothing_of_a_state_reaches_the_next(notebook: Notebook) -> None:
+    async with notebook.session.fresh() as program:
+        clean = await shown(program, PROBE)
+    for poison in POISON:
+        async with notebook.session.fresh() as program:
+            await program.execute(poison, Recorder(), "spell.lua")
+        async with notebook.session.fresh() as program:
+            assert await shown(program, PROBE) == clean, poison
+    await notebook.session.reset()
+    assert await notebook.value(PROBE) == clean
+
+
+async def test_a_copy_that_is_gone_before_it_is_used_does_no_harm(notebook: Notebook) -> None:
+    async with notebook.session.fresh():
+        pass
+    prepared = notebook.session._template._prepared
+    assert prepared is not None
+    os.kill((await prepared).pid, signal.SIGKILL)
+    async with notebook.session.fresh() as program:
+        assert await shown(program, "return 1") == "1"
+
+
 # ── what was compiled once ───────────────────────────────────────────────────────────────────────
 
 

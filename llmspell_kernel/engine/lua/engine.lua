@@ -182,9 +182,9 @@ function M.reused(_context)
   }
 end
 
--- The texts that this copy of another engine had to compile, for that one to `teach`.
-function M.learnt(_context)
-  return codec.array(compiled.learnt())
+-- The texts that this copy of another engine had to compile, for that one to `teach`; and what `reused` says.
+function M.learnt(context)
+  return { reused = M.reused(context), pieces = codec.array(compiled.learnt()) }
 end
 
 -- Compile texts now that copies of this engine may want.
