@@ -39,6 +39,7 @@ __all__ = [
     "mime_bundle_of",
     "register",
     "render_result",
+    "render_results",
     "snapshot_of",
     "snapshots_of",
 ]
@@ -49,19 +50,24 @@ HandleBundle: TypeAlias = Callable[[str, int], "MimeBundle | None"]
 """Draws a bridge object, by its type and number; None leaves it to the standard drawing."""
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_JOINED = frozenset({"text/plain", "text/html", "text/markdown", "image/svg+xml", *_IMAGES})
 _MIME = re.compile(r"[a-z]+/[\w.+-]+")
 
 
 # How values of our own types are drawn: a function of their plain data, in a module loaded when it is needed.
 _BUILT_IN = {
+    "Workflow": "workflow:definition_bundle",
+    "changes": "diff:changes_bundle",
     "error": "error_card:error_bundle",
     "manifest": "manifest:manifest_bundle",
     "response": "response:response_bundle",
-    "run": "transcript:transcript_bundle",
     "search": "search:search_bundle",
     "tests": "suite:suite_bundle",
+    "usage": "usage:usage_bundle",
     "workflow": "workflow:workflow_bundle",
 }
+
+_OF_LISTS = frozenset({"diff:changes_bundle"})
 
 
 def _nothing(_: Node) -> MimeBundle:
@@ -119,6 +125,18 @@ def render_result(
         parts = [f'<div class="ls-value">{_as_html(*pair)}</div>' for pair in drawn]
         joined["text/html"] = page("".join(parts))
     return joined
+
+
+def render_results(values: Sequence[Node], *, handle_bundle: HandleBundle | None = None) -> list[MimeBundle]:
+    """Give the bundles of a cell's values: one for all, or one each where something among them cannot be joined.
+
+    A widget or a chart has a MIME type of its own, and one output shows only one of those.
+    """
+    drawn = [bundle for value in values if (bundle := mime_bundle(value, handle_bundle=handle_bundle))]
+    if len(drawn) > 1 and any(mime not in _JOINED for bundle in drawn for mime in bundle):
+        return drawn
+    whole = render_result(values, handle_bundle=handle_bundle)
+    return [whole] if whole else []
 
 
 def mime_bundle_of(value: object, *, active: bool = False) -> MimeBundle:
@@ -179,7 +197,7 @@ def _draw_handle(handle_bundle: HandleBundle, node: Node) -> MimeBundle | None:
 
 def _draw_plain(place: str, node: Node) -> MimeBundle | None:
     data = to_plain(node, whole=False)
-    if not isinstance(data, dict):
+    if not isinstance(data, list if place in _OF_LISTS else dict):
         return None
     module, _, function = place.partition(":")
     return getattr(import_module(f"llmspell_kernel.display.{module}"), function)(data)

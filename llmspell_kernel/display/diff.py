@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.display.literal import count, is_name, quoted
-from llmspell_kernel.display.parts import foot
+from llmspell_kernel.display.parts import dicts, foot, text_of
 from llmspell_kernel.display.snapshot import from_plain
 from llmspell_kernel.display.style import add_part, page
 from llmspell_kernel.display.text import render_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _SHOWN = 200
 _VALUE = 500
@@ -29,7 +32,22 @@ add_part(
 
 def diff_bundle(before: object, after: object) -> dict[str, Any]:
     """Draw what changed from one state to another; both are plain data."""
-    changes = list(_changes("", before, after))
+    return _bundle(list(_changes("", before, after)))
+
+
+def changes_bundle(listed: Sequence[object]) -> dict[str, Any]:
+    """Draw a list of changes: each with a `path`, a `kind` (added, removed, changed), and `old` or `new` or both."""
+    return _bundle(
+        [(text_of(each.get("path")), _side(each, "old"), _side(each, "new")) for each in dicts(listed)]
+    )
+
+
+def _side(change: Mapping[str, Any], side: str) -> object:
+    absent = {"old": "added", "new": "removed"}[side]
+    return _ABSENT if change.get("kind") == absent else change.get(side)
+
+
+def _bundle(changes: list[tuple[str, Any, Any]]) -> dict[str, Any]:
     if not changes:
         return {"text/plain": "no changes", "text/html": page(foot(["no changes"]))}
     shown = changes[:_SHOWN]

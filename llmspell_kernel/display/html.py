@@ -13,7 +13,7 @@ from llmspell_kernel.display.grid import grid_html
 from llmspell_kernel.display.leaf import leaf_html
 from llmspell_kernel.display.snapshot import Grid, Node, Reference, String, Table, kind_of
 from llmspell_kernel.display.text import TableWriter, own_text, table_size
-from llmspell_kernel.display.vector import is_vector, vector_html
+from llmspell_kernel.display.vector import is_vector, vector_html, vector_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,6 +94,9 @@ class _TreeWriter:
         mark = self._text.mark(table.id)
         mark = f'<span class="ls-q">{escape(mark)} </span>' if mark else ""
         own = own_text(table) if table is not self._root else None
+        if is_vector(table) and own is None:
+            summary = f"{label}{mark}{self._name(table)}{vector_summary(table)}"
+            return f"<details><summary>{summary}</summary>{self._body(table)}</details>"
         preview = own[:200] if own else self._text.brief(table, _PREVIEW)
         summary = (
             f"{label}{mark}{self._name(table)}"

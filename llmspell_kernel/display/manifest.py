@@ -18,9 +18,12 @@ _COLUMNS = ("name", "type", "default", "description")
 
 
 def manifest_bundle(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Draw a manifest: `name`, `version`, `description`, `parameters` and `grants`; gives None without a name."""
+    """Draw a manifest: `name`, `version`, `description`, `parameters` and `grants`; gives None without a name.
+
+    Gives None as well for what has nothing but its name: a notebook that says nothing of itself.
+    """
     name = text_of(manifest.get("name"))
-    if not name:
+    if not name or not any(manifest.get(key) for key in ("version", "description", "parameters", "grants")):
         return None
     version, description = text_of(manifest.get("version")), text_of(manifest.get("description"))
     parameters = _parameters(manifest.get("parameters"))

@@ -12,7 +12,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
-from llmspell_kernel.display.style import add_part
+from llmspell_kernel.display.style import MATH, add_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ _COLOURS = {
 
 def markdown_html(text: str) -> str:
     """Draw Markdown (CommonMark with tables and strikethrough) as safe HTML."""
-    return f'<div class="ls-markdown">{_parser().render(text)}</div>'
+    return f'<div class="ls-markdown {MATH}">{_parser().render(text)}</div>'
 
 
 def closed(text: str) -> str:

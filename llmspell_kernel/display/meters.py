@@ -33,30 +33,50 @@ add_part(
 
 
 def meters_bundle(meters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Draw meters: each has a `label`, a `value`, a `limit` (None: no limit) and perhaps a `unit`."""
-    rows = [_meter_row(each) for each in meters]
+    """Draw meters: each has a `label`, a `value`, a `limit` (None: no limit) and perhaps a `unit`.
+
+    `amounts` takes the place of the figures and `note` stands after them; where `is_share`, a full bar does not warn.
+    """
     return {
-        "text/plain": "\n".join(_meter_text(each) for each in meters),
-        "text/html": page(f'<table class="ls-meters"><tbody>{"".join(rows)}</tbody></table>'),
+        "text/plain": "\n".join(meter_text(each) for each in meters),
+        "text/html": page(meters_html(meters)),
     }
 
 
+def meters_html(meters: Sequence[Mapping[str, Any]]) -> str:
+    """Draw meters as a part of other HTML; nothing for none."""
+    rows = "".join(_meter_row(each) for each in meters)
+    return f'<table class="ls-meters"><tbody>{rows}</tbody></table>' if rows else ""
+
+
 def _meter_row(each: Mapping[str, Any]) -> str:
-    limit = each.get("limit")
-    bar = meter(each["value"], limit, low=limit * _WARN, high=limit * _ALARM) if limit else ""
+    note = f'<td class="ls-q">{escape(text_of(each["note"]))}</td>' if each.get("note") else ""
     return (
-        f"<tr><td>{escape(text_of(each.get('label')))}</td><td>{bar}</td>"
-        f'<td style="text-align:right">{escape(_amounts(each))}</td></tr>'
+        f'<tr><td style="text-align:left">{escape(text_of(each.get("label")))}</td><td>{_meter(each)}</td>'
+        f'<td style="text-align:right">{escape(_amounts(each))}</td>{note}</tr>'
     )
 
 
-def _meter_text(each: Mapping[str, Any]) -> str:
+def _meter(each: Mapping[str, Any]) -> str:
+    limit = each.get("limit")
+    if not limit:
+        return ""
+    if each.get("is_share"):
+        return meter(each["value"], limit)
+    return meter(each["value"], limit, low=limit * _WARN, high=limit * _ALARM)
+
+
+def meter_text(each: Mapping[str, Any]) -> str:
+    """Write a meter on a line."""
     limit = each.get("limit")
     bar = f" {_bar(each['value'] / limit)}" if limit else ""
-    return f"{text_of(each.get('label'))}:{bar} {_amounts(each)}"
+    note = f" ({text_of(each['note'])})" if each.get("note") else ""
+    return f"{text_of(each.get('label'))}:{bar} {_amounts(each)}{note}"
 
 
 def _amounts(each: Mapping[str, Any]) -> str:
+    if each.get("amounts"):
+        return text_of(each["amounts"])
     value, limit, unit = each["value"], each.get("limit"), text_of(each.get("unit"))
     if unit == "bytes":
         return f"{size(value)} of {size(limit)}" if limit else size(value)

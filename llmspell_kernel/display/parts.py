@@ -57,10 +57,10 @@ _STATES = {
     "completed": ("✓", "ls-ok"),
     "failed": ("✗", "ls-no"),
     "running": ("◐", "ls-run ls-ok"),
-    "skipped": ("–", "ls-q ls-ok"),
-    "pending": ("○", "ls-q ls-ok"),
+    "skipped": ("–", "ls-q"),
+    "pending": ("○", "ls-q"),
     "retried": ("↻", "ls-run ls-ok"),
-    "cancelled": ("⊘", "ls-q ls-ok"),
+    "cancelled": ("⊘", "ls-q"),
 }
 _WORDS = {
     "success": "completed",
@@ -118,7 +118,8 @@ def meter(value: float, most: float, *, low: float | None = None, high: float | 
 def duration(seconds: float) -> str:
     """Say how long: ``240 ms``, ``3.2 s``, ``2 min 05 s``."""
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+        milliseconds = seconds * 1000
+        return f"{milliseconds:.{0 if seconds >= 0.01 else 1}f} ms" if milliseconds >= 0.05 else "<0.1 ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -167,16 +167,26 @@ _parts: dict[str, str] = {
 }
 
 
+# By MathJax 3 (JupyterLab) and by MathJax 2 (nbconvert)
+_NO_MATH = "mathjax_ignore tex2jax_ignore"
+MATH = "mathjax_process tex2jax_process"
+"""The classes of a part in which formulas are typeset."""
+
+
 def add_part(marker: str, sheet: str) -> None:
     """Give outputs that have the class `marker` this style."""
     _parts[marker] = sheet
 
 
 def page(body: str) -> str:
-    """Wrap drawn HTML with the style it needs, ready for a ``text/html`` output."""
+    """Wrap drawn HTML with the style it needs, ready for a ``text/html`` output.
+
+    Front ends typeset what is between dollars in HTML. Here they are prices and data, except in what has the class
+    `MATH`.
+    """
     used = tuple(part for part in _parts if part in body)
     columns = max((int(number) for number in re.findall(r'class="ls-c(\d+)"', body)), default=0)
-    return f'<style>{_sheet(used, columns)}</style><div class="llmspell">{body}</div>'
+    return f'<style>{_sheet(used, columns)}</style><div class="llmspell {_NO_MATH}">{body}</div>'
 
 
 def without_sheet(markup: str) -> str:

@@ -32,22 +32,23 @@ def suite_bundle(run: Mapping[str, Any]) -> dict[str, Any] | None:
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for test in tests:
         groups.setdefault(text_of(test.get("group")), []).append(test)
-    total = _total(tests, took(run))
+    total = _total(tests)
+    time = f' <span class="ls-t">{took(run)}</span>' if took(run) else ""
     manner = "ls-no" if any(state_of(test.get("status")) == "failed" for test in tests) else "ls-ok"
     body = "".join(_group(name, members) for name, members in groups.items())
     lines = [line for name, members in groups.items() for line in _lines(name, members)]
     return {
         "text/plain": "\n".join([*lines, total]),
         "text/html": page(
-            f'<div class="ls-suite">{body}<div class="ls-sum ls-ok {manner}">{escape(total)}</div></div>'
+            f'<div class="ls-suite">{body}<div class="ls-sum ls-ok {manner}">{escape(total)}{time}</div></div>'
         ),
     }
 
 
-def _total(tests: Sequence[Mapping[str, Any]], time: str) -> str:
+def _total(tests: Sequence[Mapping[str, Any]]) -> str:
     states = [state_of(test.get("status")) for test in tests]
     parts = [f"{states.count(state)} {state}" for state in ("passed", "failed", "skipped") if state in states]
-    return (", ".join(parts) or "no tests") + (f" in {time}" if time else "")
+    return ", ".join(parts) or "no tests"
 
 
 def _group(name: str, tests: list[Mapping[str, Any]]) -> str:

@@ -38,6 +38,16 @@ def vector_html(table: Table) -> str:
     )
 
 
+def vector_summary(table: Table) -> str:
+    """Draw an array of numbers on one line."""
+    statistics = table.statistics
+    if statistics is None:
+        raise ValueError("not an array of numbers")
+    kind = "integer" if statistics.integers else "number"
+    told = f"{literal.count(table.length, kind)}, norm {rounded(statistics.norm)}"
+    return f'{curve_svg(statistics.trace, 90, 14)} <span class="ls-t">{told}</span>'
+
+
 def _number(item: object) -> str:
     return literal.number(item) if isinstance(item, int | float) else "…"
 

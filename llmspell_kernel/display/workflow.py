@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.display.parts import dicts, foot, state_html, state_mark, state_of, text_of, took
 from llmspell_kernel.display.style import add_part, page
@@ -11,6 +11,7 @@ from llmspell_kernel.display.style import add_part, page
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_CHOICE = "choice"
 _KINDS = frozenset({"sequential", "parallel", "conditional", "loop"})
 
 add_part(
@@ -38,7 +39,8 @@ def workflow_bundle(workflow: Mapping[str, Any]) -> dict[str, Any] | None:
     """Draw a workflow: `name`, `type`, `status`, `seconds`, `steps`; a step may have steps itself.
 
     A step has a `name`, a `type` (``tool``, ``agent``, ``function``, or a workflow's), a `status`, `seconds`,
-    `attempts` and an `error`. Gives None for what has no steps.
+    `attempts` and an `error`. Times are in the HTML alone, so that the plain text is the same in each run. Gives None
+    for what has no steps.
     """
     steps = _steps(workflow)
     if not steps:
@@ -46,12 +48,37 @@ def workflow_bundle(workflow: Mapping[str, Any]) -> dict[str, Any] | None:
     state = state_of(workflow.get("status"))
     figures = [text_of(workflow["name"])] if workflow.get("name") else []
     figures.append(text_of(workflow.get("status")) or state)
-    figures += [took(workflow)] if took(workflow) else []
     lines = [f"{state_mark(state)} {' · '.join(figures)}", *_lines(steps, "  ")]
     return {
         "text/plain": "\n".join(lines),
-        "text/html": page(f"{_flow(workflow)}{foot(figures)}"),
+        "text/html": page(_flow(workflow) + foot([*figures, took(workflow)] if took(workflow) else figures)),
     }
+
+
+def definition_bundle(workflow: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Draw a workflow that is built: what will run, and the states of its last run, if there was one."""
+    last = workflow.get("last")
+    if isinstance(last, dict):
+        return workflow_bundle(cast("dict[str, Any]", last))
+    return workflow_bundle({**workflow, "status": "not run yet", "steps": _defined(workflow)})
+
+
+def _defined(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
+    steps = [
+        {"name": step.get("name"), "type": step.get("type"), **_inner(step.get("workflow"))}
+        for step in _steps(workflow)
+    ]
+    branches = [
+        {"name": branch.get("name"), "steps": _defined(branch)} for branch in dicts(workflow.get("branches"))
+    ]
+    return [*steps, {"name": "one of", "type": _CHOICE, "steps": branches}] if branches else steps
+
+
+def _inner(workflow: object) -> dict[str, Any]:
+    if not isinstance(workflow, dict):
+        return {}
+    inner = cast("dict[str, Any]", workflow)
+    return {"type": inner.get("type"), "steps": _defined(inner)}
 
 
 def _steps(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -59,7 +86,7 @@ def _steps(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _flow(workflow: Mapping[str, Any]) -> str:
-    if workflow.get("type") == "parallel":
+    if workflow.get("type") in ("parallel", _CHOICE):
         return f'<div class="ls-flow ls-parallel">{"".join(map(_step, _steps(workflow)))}</div>'
     arrow = '<span class="ls-to">→</span>'
     return f'<div class="ls-flow">{arrow.join(map(_step, _steps(workflow)))}</div>'
@@ -73,13 +100,12 @@ def _step(step: Mapping[str, Any]) -> str:
         kind = f" · {escape(kind)}" if kind in _KINDS else ""
         return f'<div class="ls-nest"><span class="ls-t">{state_html(state)} {name}{kind}</span>{_flow(step)}</div>'
     error = f'<div class="ls-no">{escape(text_of(step["error"]))}</div>' if step.get("error") else ""
-    quiet = escape(" · ".join(_figures(step)))
+    quiet = escape(" · ".join([*_figures(step), took(step)] if took(step) else _figures(step)))
     return f'<div class="ls-step ls-{state}">{state_html(state)} {name} <span class="ls-t">{quiet}</span>{error}</div>'
 
 
 def _figures(step: Mapping[str, Any]) -> list[str]:
-    figures = [text_of(step["type"])] if step.get("type") else []
-    figures += [took(step)] if took(step) else []
+    figures = [text_of(step["type"])] if step.get("type") not in (None, _CHOICE) else []
     if isinstance(step.get("attempts"), int) and step["attempts"] > 1:
         figures.append(f"{step['attempts']} attempts")
     return figures

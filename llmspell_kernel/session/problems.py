@@ -48,16 +48,15 @@ def failure_in(described: object) -> Failure:
     return failure_of(msgspec.msgpack.encode(described))
 
 
-def drawn(values: bytes, handle_bundle: HandleBundle) -> dict[str, Any] | None:
-    """The MIME bundle of a cell's values, None if there are none. Never raises: drawing must not fail a cell."""
-    from llmspell_kernel.display.bundle import render_result, snapshots_of
+def drawn(values: bytes, handle_bundle: HandleBundle) -> list[dict[str, Any]]:
+    """The MIME bundles of a cell's values, usually one for all. Never raises: drawing must not fail a cell."""
+    from llmspell_kernel.display.bundle import render_results, snapshots_of
 
     try:
-        shown = snapshots_of(values)
-        return render_result(shown, handle_bundle=handle_bundle) if shown else None
+        return render_results(snapshots_of(values), handle_bundle=handle_bundle)
     except Exception:
         _log.exception("a cell's values could not be drawn")
-        return {"text/plain": "(the cell ran; a fault of the kernel keeps its value from being drawn)"}
+        return [{"text/plain": "(the cell ran; a fault of the kernel keeps its value from being drawn)"}]
 
 
 def _traceback(failure: Failure, sources: Mapping[str, str], known_names: Names = _no_names) -> list[str]:

@@ -284,16 +284,19 @@ class Session:
         self.used = Use(loop.time() - began, done.memory, output.written, done.instructions)
         self.checkpoints.end_cell(self.used.seconds)
         loop.call_later(self.checkpoints.idle_delay, self._checkpoint)
-        return self._outcome(done)
+        return self._outcome(done, surface)
 
     def _checkpoint(self) -> None:
         if self._client.alive and not self.running:
             self.checkpoints.take(self.memory_used)
 
-    def _outcome(self, done: wire.Done) -> Outcome:
+    def _outcome(self, done: wire.Done, surface: Surface) -> Outcome:
         self.memory_used = done.memory
         if done.status == "ok":
-            return Succeeded(problems.drawn(bytes(done.value), self.handle_bundle))
+            bundles = problems.drawn(bytes(done.value), self.handle_bundle)
+            for bundle in bundles[:-1]:
+                surface.display(bundle, {}, None, False)
+            return Succeeded(bundles[-1] if bundles else None)
         failure = problems.failure_of(bytes(done.value))
         if done.status == "stopped" and done.stopped:
             reason = wire.StopReason(done.stopped)
@@ -440,11 +443,10 @@ class Session:
         """Warnings for what is almost surely a mistake in `code`."""
         return self._help.diagnose(code)
 
-    async def usage(self) -> dict[str, str]:
-        """What the last cell used of each limit, in words, by the limit's name."""
-        return usage.told(
-            self.used, self.settings, await self.query("limits", "used"), len(self._references.handles)
-        )
+    async def usage(self) -> tuple[dict[str, str], dict[str, float]]:
+        """What the last cell used of each limit, by the limit's name: in words, and as numbers."""
+        lua, handles = await self.query("limits", "used"), len(self._references.handles)
+        return usage.told(self.used, self.settings, lua, handles), usage.counted(self.used, lua, handles)
 
     async def variables(self) -> Variables | None:
         """The variables that the cells have made, by name; None while a cell runs."""

@@ -48,6 +48,18 @@ def told(use: Use, settings: Settings, lua: Mapping[str, int] | None, handles: i
     return words
 
 
+def counted(use: Use, lua: Mapping[str, int] | None, handles: int) -> dict[str, float]:
+    """Count what was used of each limit as a number, by the limit's name; see `told`."""
+    numbers: dict[str, float] = {
+        "time": use.seconds,
+        "memory": use.memory,
+        "output": use.output,
+        "instructions": use.instructions,
+        "handles": handles,
+    }
+    return numbers | {name: (lua or {})[name] for name in ("coroutines", "callbacks", "value_bytes") if lua}
+
+
 def _bytes(count: int) -> str:
     if count < 1024:
         return f"{count} byte{'s' * (count != 1)}"

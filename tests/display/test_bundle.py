@@ -13,6 +13,7 @@ from llmspell_kernel.display.bundle import (
     mime_bundle_of,
     register,
     render_result,
+    render_results,
 )
 from llmspell_kernel.display.snapshot import Handle, snapshot_of, to_plain
 
@@ -142,3 +143,17 @@ def test_a_type_of_the_same_name_and_another_shape_is_drawn_as_a_table(draw: Any
 def test_what_a_snapshot_cut_is_drawn_as_far_as_it_goes(draw: Any) -> None:
     code = "return setmetatable({content = string.rep('x', 1e6), tool = print}, {__name = 'response'})"
     assert "x…" in draw(code)["text/plain"]
+
+
+def test_values_that_no_output_can_join_are_shown_one_by_one() -> None:
+    def widget(type_name: str, number: int) -> dict[str, Any]:
+        return {
+            "text/plain": f"{type_name} {number}",
+            "application/vnd.jupyter.widget-view+json": {"model_id": "x"},
+        }
+
+    values = [1, Handle(type="Widget", id=7), "two"]
+    shown = render_results(values, handle_bundle=widget)
+    assert [bundle["text/plain"] for bundle in shown] == ["1", "Widget 7", '"two"']
+    assert [bundle["text/plain"] for bundle in render_results([1, "two"])] == ['1\t"two"']
+    assert render_results([]) == []

@@ -27,6 +27,7 @@ VALUES = {
       }""",
     "cycle": "local t = {name = 'root', child = {}} t.child.parent = t t.child.again = t.child return t",
     "vector": "local t = {} for i = 1, 100 do t[i] = (i - 50) / 2 end return t",
+    "vectors": "local t = {} for i = 1, 3 do t[i] = {} for c = 1, 384 do t[i][c] = i / c end end return t",
     "short": "return {1, 'two', x = {y = true}}",
     "empty": "return {}",
     "own text": "return setmetatable({x = 1}, {__name = 'Point', __tostring = function() return 'P<1>' end})",

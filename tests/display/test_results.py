@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmspell_kernel.display.diff import diff_bundle
+from llmspell_kernel.display.diff import changes_bundle, diff_bundle
 from llmspell_kernel.display.error_card import error_bundle
 from llmspell_kernel.display.manifest import manifest_bundle
 from llmspell_kernel.display.meters import meters_bundle, progress_bundle
@@ -15,7 +15,8 @@ from llmspell_kernel.display.response import response_bundle
 from llmspell_kernel.display.search import search_bundle
 from llmspell_kernel.display.suite import suite_bundle
 from llmspell_kernel.display.transcript import transcript_bundle
-from llmspell_kernel.display.workflow import workflow_bundle
+from llmspell_kernel.display.usage import usage_bundle
+from llmspell_kernel.display.workflow import definition_bundle, workflow_bundle
 
 ATTACK = '"><script>alert(1)</script>'
 
@@ -113,6 +114,64 @@ MANIFEST = {
 BEFORE = {"user": {"name": "Ada", "age": 36}, "tags": ["a", "b"], "old": True}
 AFTER = {"user": {"name": "Ada", "age": 37}, "tags": ["a", "c", "d"], "new key": {"x": 1}}
 
+USAGE = {
+    "calls": 5,
+    "prompt_tokens": 3100,
+    "completion_tokens": 420,
+    "total_tokens": 3520,
+    "cost": 0.031,
+    "seconds": 7.5,
+    "recorded": 2,
+    "unpriced": 1,
+    "budget": 0.5,
+    "left": 0.469,
+    "models": [
+        {
+            "model": "openai:big",
+            "calls": 2,
+            "prompt_tokens": 3000,
+            "completion_tokens": 400,
+            "total_tokens": 3400,
+        },
+        {
+            "model": "local:small",
+            "calls": 3,
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+        },
+    ],
+}
+CHANGES = [
+    {"path": "n", "kind": "changed", "old": 1, "new": 2},
+    {"path": "old", "kind": "removed", "old": True},
+    {"path": "tags", "kind": "added", "new": ["a"]},
+]
+DEFINED = {
+    "name": "route",
+    "type": "conditional",
+    "steps": [
+        {"name": "measure", "type": "function"},
+        {
+            "name": "both",
+            "type": "workflow",
+            "workflow": {"type": "parallel", "steps": [{"name": "a"}, {"name": "b"}]},
+        },
+    ],
+    "branches": [
+        {"name": "then", "steps": [{"name": "big", "type": "agent"}]},
+        {"name": "else", "steps": [{"name": "small", "type": "tool"}]},
+    ],
+}
+FOLLOWING = {
+    **RUN,
+    "messages": [
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Ahoy."},
+        *RUN["messages"],
+    ],
+}
+
 DRAWN: dict[str, Any] = {
     "response": lambda: response_bundle(RESPONSE),
     "error": lambda: error_bundle(ERROR),
@@ -121,10 +180,23 @@ DRAWN: dict[str, Any] = {
     "progress of unknown length": lambda: progress_bundle(37, None, seconds=4.2),
     "search": lambda: search_bundle(SEARCH),
     "transcript": lambda: transcript_bundle(RUN),
+    "response of a run with tools": lambda: response_bundle({**FOLLOWING, "content": "It is **391**."}),
+    "response with tools that ended": lambda: response_bundle(
+        {
+            "content": "so far",
+            "tool_calls": [{"name": "clock", "result": "noon"}, {"name": "x", "error": "gone"}],
+        }
+    ),
     "suite": lambda: suite_bundle(SUITE),
     "workflow": lambda: workflow_bundle(WORKFLOW),
+    "workflow that is built": lambda: definition_bundle(DEFINED),
+    "workflow that has run": lambda: definition_bundle({**DEFINED, "last": WORKFLOW}),
+    "usage": lambda: usage_bundle(USAGE),
+    "usage of one model": lambda: usage_bundle({**USAGE, "models": USAGE["models"][:1], "budget": None}),
+    "no usage": lambda: usage_bundle({"calls": 0}),
     "manifest": lambda: manifest_bundle(MANIFEST),
     "diff": lambda: diff_bundle(BEFORE, AFTER),
+    "changes": lambda: changes_bundle(CHANGES),
     "no diff": lambda: diff_bundle(BEFORE, BEFORE),
 }
 
@@ -132,7 +204,7 @@ DRAWN: dict[str, Any] = {
 @pytest.mark.parametrize("name", DRAWN)
 def test_results_are_drawn(name: str, check: Any, plain_style: Any, snapshot: Any) -> None:
     bundle = DRAWN[name]()
-    check(bundle["text/html"])
+    check(bundle.get("text/html", ""))
     assert plain_style(bundle) == snapshot
 
 
@@ -156,6 +228,9 @@ def hostile(value: Any) -> Any:
         (suite_bundle, SUITE),
         (workflow_bundle, WORKFLOW),
         (manifest_bundle, MANIFEST),
+        (usage_bundle, USAGE),
+        (changes_bundle, CHANGES),
+        (definition_bundle, DEFINED),
         (lambda data: diff_bundle(data, {ATTACK: ATTACK}), BEFORE),
         (lambda data: progress_bundle(1, 2, label=data["x"]), {"x": ""}),
     ],
@@ -186,9 +261,45 @@ def test_data_of_another_shape_is_left_to_the_standard_drawing(render: Any, data
     assert bundle is None or bundle["text/plain"]
 
 
+def slower(value: Any) -> Any:
+    """The same, but that everything took longer."""
+    if isinstance(value, dict):
+        return {key: each + 7 if key == "seconds" else slower(each) for key, each in value.items()}
+    return [slower(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("render", "data"),
+    [
+        (response_bundle, RESPONSE),
+        (transcript_bundle, RUN),
+        (suite_bundle, SUITE),
+        (workflow_bundle, WORKFLOW),
+        (usage_bundle, USAGE),
+    ],
+)
+def test_plain_text_is_the_same_whatever_time_it_took(render: Any, data: Any) -> None:
+    quick, slow = render(data), render(slower(data))
+    assert quick["text/plain"] == slow["text/plain"]
+    assert quick["text/html"] != slow["text/html"]
+
+
+def test_prices_are_not_typeset_as_formulas_and_answers_are() -> None:
+    markup = DRAWN["response"]()["text/html"]
+    assert '<div class="llmspell mathjax_ignore tex2jax_ignore">' in markup
+    assert '<div class="ls-markdown mathjax_process tex2jax_process">' in markup
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0004, "0.4 ms"), (0.24, "240 ms"), (3.21, "3.2 s"), (125, "2 min 05 s"), (7320, "2 h 02 min")],
+    [
+        (0.00001, "<0.1 ms"),
+        (0.0004, "0.4 ms"),
+        (0.24, "240 ms"),
+        (3.21, "3.2 s"),
+        (125, "2 min 05 s"),
+        (7320, "2 h 02 min"),
+    ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text

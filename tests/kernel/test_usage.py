@@ -9,5 +9,6 @@ if TYPE_CHECKING:
 
 
 def test_usage_before_anything_was_asked(console: Console) -> None:
-    cell = console.run("%usage")
-    assert cell.text().startswith("0 calls, 0 tokens, $0.0000")
+    assert console.run("%usage").result == "no model was asked yet"
+    assert console.run("llm.usage()").result == "no model was asked yet"
+    assert "time" in console.run("%limits").of("execute_result")[0]["data"]["text/html"]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.session.conftest import Notebook
 
 CHART = "application/vnd.vegalite.v5+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 async def bundles(notebook: Notebook, code: str) -> list[dict[str, Any]]:
@@ -80,6 +81,31 @@ async def test_a_registered_renderer_draws_and_one_that_fails_is_told(notebook: 
     )
     await notebook.run('display.register("Odd", nil)')
     assert await notebook.value("return setmetatable({ 1 }, { __name = 'Odd' })") == "Odd {1}"
+
+
+async def test_results_of_the_modules_are_drawn_as_what_they_are(notebook: Notebook) -> None:
+    async def markup(code: str) -> str:
+        outcome = await notebook.run(code)
+        assert isinstance(outcome, Succeeded)
+        assert outcome.bundle is not None
+        return outcome.bundle["text/html"]
+
+    state = "local s = state.create('d', { defaults = { n = 1 } }) local old = s:snapshot() "
+    assert 'class="ls-diff"' in await markup(state + "s:set('n', 2) return s:diff(old)")
+    assert await notebook.value(state + "return s:diff(old)") == "no changes"
+    flow = "flow = workflow.sequential('w'):add_step('a', function() return 1 end):build() "
+    assert "not run yet" in await markup(flow + "return flow")
+    assert "completed" in await markup("flow:execute() return flow")
+    init = "spell.init{ name = 'greet', version = '1.0', params = { who = { default = 'you' } } } "
+    assert "greet" in await markup(init + "return spell.info()")
+
+
+async def test_several_values_with_a_widget_keep_its_view(notebook: Notebook) -> None:
+    outcome = await notebook.run("return 1, widgets.IntSlider{}, { 2 }")
+    assert isinstance(outcome, Succeeded)
+    assert outcome.bundle is not None
+    shown = [bundle for bundle, _, _ in notebook.last.shown]
+    assert [VIEW in bundle for bundle in (*shown, outcome.bundle)] == [False, True, False]
 
 
 async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:

@@ -117,7 +117,7 @@ async def test_only_so_many_functions_and_objects_are_held(open_notebook: Open) 
     assert "callbacks limit reached (5)" in said(
         await notebook.run("local t = {} for i = 1, 9 do t[i] = function() return i end end llm.chat(t)")
     )
-    assert (await notebook.session.usage())["callbacks"] == "0 held"
+    assert (await notebook.session.usage())[0]["callbacks"] == "0 held"
 
 
 async def test_only_so_many_objects_are_held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ async def test_only_so_many_objects_are_held(open_notebook: Open, monkeypatch: p
 
 async def test_what_a_cell_used_is_told(watched: Notebook) -> None:
     await watched.run("print('0123456789') for i = 1, 3 do coroutine.wrap(print)() end")
-    used = await watched.session.usage()
+    used, _ = await watched.session.usage()
     assert used["output"] == "14 bytes"
     assert used["coroutines"] == "3 made, 0 alive"
     assert used["handles"] == "0 held"

@@ -15,6 +15,7 @@ local CELLS = 3200 -- of all rows that are shown
 local NAMES = 400 -- different keys before it is no grid
 local CELL_BYTES = 300
 local MATRIX_WIDTH = 1000
+local VECTOR_WIDTH = 100 -- wider rows of floats are vectors: each is summed up by itself
 local VECTOR_LEAST, VECTOR_MOST = 20, 100000 -- numbers worth statistics
 local TRACE = 60
 local CUT_BYTES = 200
@@ -83,6 +84,7 @@ end
 local function matrix_width(rows)
   local width = rawlen(rows[1])
   if width < 2 or width > MATRIX_WIDTH or #rows < 2 then return nil end
+  if width > VECTOR_WIDTH and math_type(rawget(rows[1], 1)) == "float" then return nil end
   for i = 1, #rows do
     local row = rows[i]
     if rawlen(row) ~= width then return nil end

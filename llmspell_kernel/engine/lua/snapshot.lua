@@ -47,6 +47,15 @@ local WHOLE = {
   grid = false, rich = false,
 }
 
+-- Results of our own, which are drawn by what they hold: less of them is left out, and their lists are no grids.
+local RESULT = {
+  nodes = 8000, grid = false,
+  string = { 65536, 65536, 32768, 32768, 8192 }, head = { 400, 400, 100, 40 }, tail = { 20, 20, 10 },
+}
+local RESULTS = {
+  changes = true, manifest = true, response = true, tests = true, usage = true, workflow = true, Workflow = true,
+}
+
 local KEY_BYTES = 200
 local NAME_BYTES = 100
 local PROBLEM_BYTES = 500
@@ -476,6 +485,7 @@ end
 
 --- A picture of `value`; `budget` overrides entries of M.BUDGET.
 function M.take(value, budget)
+  if budget == nil and type(value) == "table" and RESULTS[type_name(value)] then budget = RESULT end
   local job = new_job(budget)
   local node = describe(job, value, 0)
   drain(job)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics.table import Call, magic, shown
+from llmspell_kernel.session.outcome import Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +28,30 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 
 @magic("%limits", "show what a cell may use, and what the last one used")
 async def _limits(magics: Magics, call: Call) -> Outcome:
-    used = await magics.session.usage()
+    from llmspell_kernel.display.meters import meters_bundle
+
+    used, numbers = await magics.session.usage()
     rows = [("limit", "value", "last cell", "set by")]
+    meters: list[dict[str, Any]] = []
+    limits = magics.session.settings.limits
     for row in magics.session.settings.explain():
-        if row.key.startswith(_PREFIX):
-            name = row.key.removeprefix(_PREFIX)
-            rows.append((name, str(row.value), used.get(name, ""), str(row.source)))
-    return shown(_columns(rows))
+        if not row.key.startswith(_PREFIX):
+            continue
+        name = row.key.removeprefix(_PREFIX)
+        rows.append((name, str(row.value), used.get(name, ""), str(row.source)))
+        limit = getattr(limits, name)
+        amounts = [used[name]] if name in used else []
+        amounts += [] if amounts and limit is None else [str(row.value)]
+        meters.append(
+            {
+                "label": name,
+                "value": numbers.get(name, 0),
+                "limit": limit if name in used else None,
+                "amounts": " of ".join(amounts),
+                "note": str(row.source),
+            }
+        )
+    return Succeeded({"text/plain": _columns(rows), "text/html": meters_bundle(meters)["text/html"]})
 
 
 @magic(

@@ -16,11 +16,16 @@ async def _usage(magics: Magics, call: Call) -> Outcome:
     from llmspell_kernel.bridges.usage import usage_of
     from llmspell_kernel.display.bundle import render_result
     from llmspell_kernel.display.snapshot import from_plain
+    from llmspell_kernel.display.usage import usage_bundle
 
     used = usage_of(magics.session.models)
-    rows = used[{"cells": "cells", "calls": "log"}.get(call.argument, "models")]
+    part = {"cells": "cells", "calls": "log"}.get(call.argument)
+    if not used["calls"]:
+        return shown("no model was asked yet")
+    if part is None:
+        return Succeeded(usage_bundle(used))
     call.surface.stream("stdout", f"{summary(used)}\n")
-    return Succeeded(render_result([from_plain(rows)])) if rows else shown("no model was asked yet")
+    return Succeeded(render_result([from_plain(used[part], keep_order=True)]))
 
 
 def summary(used: dict[str, Any]) -> str:

@@ -75,6 +75,7 @@ local function ask_with_tools(caller, question, list)
     provider = result.provider,
     finish_reason = result.ending == "answered" and "stop" or result.ending,
     tool_calls = result.tool_calls,
+    messages = result.messages,
     usage = result.usage,
   }
 end

@@ -30,6 +30,11 @@ function M.complete(prompt, options)
   return ask("complete", complete, prompt, options)
 end
 
+local usage = bridge.bind("llm", "usage")
+local usage_meta = { __name = "usage" }
+
+function M.usage() return setmetatable(usage(), usage_meta) end
+
 local stream = bridge.bind("llm", "stream")
 
 function M.stream(options, on_content)

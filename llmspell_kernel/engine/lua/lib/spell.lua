@@ -8,13 +8,15 @@ local sandbox = require("sandbox")
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
 
-local ipairs, next, rawequal, rawget, tostring, type = ipairs, next, rawequal, rawget, tostring, type
+local ipairs, next, rawequal, rawget, setmetatable, tostring, type =
+  ipairs, next, rawequal, rawget, setmetatable, tostring, type
 local math_type, concat, sort = math.type, table.concat, table.sort
 
 local M = {}
 
 local exit = sandbox.libraries.os.exit
 local config = { name = "notebook" }
+local manifest_meta = { __name = "manifest" }
 local declared, outputs, libraries, cached = {}, {}, {}, {}
 
 local function copy(fields)
@@ -111,7 +113,7 @@ function M.init(about)
   return config
 end
 
---- Returns what `spell.init` said and the parameters as they are: `name`, `version`, `description`, `author`, `params`.
+--- Returns what `spell.init` said, the parameters as they are (`params`) and what is known of them (`parameters`).
 --- ```lua
 --- spell.init({ name = "greeting" })
 --- print(spell.info().name) --> greeting
@@ -120,7 +122,8 @@ end
 function M.info()
   local info = copy(config)
   info.params = M.params()
-  return info
+  if next(declared) ~= nil then info.parameters = copy(declared) end
+  return setmetatable(info, manifest_meta)
 end
 
 --- Returns one thing that `spell.init` said, or `default` if it did not.

@@ -75,6 +75,7 @@ local infos = setmetatable({}, { __mode = "k" }) -- object → { name, keeper }
 ---@class State
 local State = {}
 
+local changes_meta = { __name = "changes" }
 local meta = { __name = "state", __metatable = false }
 meta.__index = State
 meta.__newindex = function() raise.raise("a state is changed with its methods: s:set(path, value)") end
@@ -382,7 +383,7 @@ function State:diff(snapshot)
   raise.check(1, "diff", "table", snapshot)
   local entries, err = keeper.all()
   if not entries then return nil, err end
-  return codec.array(path.diff(snapshot, entries))
+  return setmetatable(codec.array(path.diff(snapshot, entries)), changes_meta)
 end
 
 --- Writes the state to the project's file, under its name; a persistent one is always there. Returns true, or
