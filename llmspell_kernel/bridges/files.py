@@ -179,7 +179,7 @@ class FilesBridge(Bridge):
             stem = name.replace(".", "/")
             for path in (f"{stem}.lua", f"{stem}/init.lua"):
                 try:
-                    return Results((path, await read(self._host, path, "require", _LARGEST_SOURCE)))
+                    return await self._source(path, "require")
                 except NotFound:
                     tried.append(f"no file '{path}'")
                 except MissingGrant as error:
@@ -192,7 +192,12 @@ class FilesBridge(Bridge):
     @export()
     async def lua_source(self, path: str) -> Any:
         """Return `path` and its source."""
-        return Results((path, await read(self._host, path, "spell.include", _LARGEST_SOURCE)))
+        return await self._source(path, "spell.include")
+
+    async def _source(self, path: str, why: str) -> Results:
+        source = await read(self._host, path, why, _LARGEST_SOURCE)
+        self._host.learned(path, source.decode("utf-8", "replace"))
+        return Results((path, source))
 
     async def _place(self, path: str, why: str, *, write: bool) -> Place:
         own = self._temporary

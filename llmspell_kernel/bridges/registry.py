@@ -136,6 +136,10 @@ class Host(Protocol):
         """Forget an area: what is still written there is dropped."""
         ...
 
+    def learned(self, chunk: str, source: str) -> None:
+        """Note the source of a file that Lua is about to run, for the lines of tracebacks."""
+        ...
+
     def told(self, error: SpellError) -> tuple[str, str, list[str]]:
         """An error as a notebook shows it: its name, its message, and the lines of its traceback."""
         ...

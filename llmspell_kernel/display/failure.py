@@ -34,7 +34,8 @@ class Frame(msgspec.Struct, frozen=True):
     """One function of a stack.
 
     `kind` is ``main`` (a cell or module itself), ``builtin`` (no line: what the frame outside it called),
-    ``coroutine`` (a border: what follows is the resumer), or how Lua found the name: ``function``, ``local``,
+    ``coroutine``, ``task``, ``callback`` (borders: what follows resumed it, awaited it, or made the call of a bridge
+    that called it), or how Lua found the name: ``function``, ``local``,
     ``upvalue``, ``global``, ``method``, ``field``, ``metamethod``, ``for iterator``.
     """
 
@@ -174,6 +175,11 @@ _MANNER = {
 
 
 _MANNERS = ("method", "metamethod")
+_BORDERS = {
+    "coroutine": "  in a coroutine:",
+    "task": "  in the task that this waits for:",
+    "callback": "  in the function that this calls back:",
+}
 
 
 def _where(frame: Frame) -> str:
@@ -181,8 +187,6 @@ def _where(frame: Frame) -> str:
         return "in main chunk"
     if frame.kind == "builtin":
         return f"in function '{frame.name}'"
-    if frame.kind == "coroutine":
-        return "in a coroutine"
     if frame.kind == "for iterator":
         return "in a for loop's iterator"
     if frame.name:
@@ -202,8 +206,8 @@ def _calls(failure: Failure, sources: Mapping[str, str], paint: _Paint) -> tuple
     for index, frame in enumerate(failure.frames):
         if failure.omitted and index == failure.omitted_after:
             lines.append(paint(_DIM, f"  … {failure.omitted:,} more calls …"))
-        if frame.kind == "coroutine":
-            lines.append(paint(_DIM, "  resumed by"))
+        if frame.kind in _BORDERS:
+            lines.append(paint(_DIM, _BORDERS[frame.kind]))
         elif frame.kind == "builtin":
             inner = f", calling '{frame.name}'"
             continue

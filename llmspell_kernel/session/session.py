@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import ChainMap
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,6 +86,9 @@ class Session:
         self._areas = Areas(settings.limits.output)
         self.sources: dict[str, str] = {}
         """Source of each cell that ran, by chunk name; of repeated names the last."""
+        self._files: dict[str, str] = {}
+        """Source of each file that cells loaded, by chunk name."""
+        self._texts = ChainMap(self.sources, self._files)
         self.memory_used = 0
         """Bytes that Lua held when the last cell ended."""
         self.used = Use()
@@ -300,8 +304,8 @@ class Session:
         failure = problems.failure_of(bytes(done.value))
         if done.status == "stopped" and done.stopped:
             reason = wire.StopReason(done.stopped)
-            return Interrupted(problems.stopped(failure, reason, self.settings, self.sources))
-        return Failed(problems.failed(failure, self.settings, self.sources, self._known_names))
+            return Interrupted(problems.stopped(failure, reason, self.settings, self._texts))
+        return Failed(problems.failed(failure, self.settings, self._texts, self._known_names))
 
     # ── going back ───────────────────────────────────────────────────────────────────────────────
 
@@ -523,13 +527,17 @@ class Session:
         """Forget an area."""
         self._areas.close(number)
 
+    def learned(self, chunk: str, source: str) -> None:
+        """Note the source of a file; see `registry.Host.learned`."""
+        self._files[chunk] = source
+
     def told(self, error: SpellError) -> tuple[str, str, list[str]]:
         """An error as a notebook shows it; see `registry.Host.told`."""
         described = error.details.get("failure")
         if described is None:
             return type(error).__name__, error.message, [f"{type(error).__name__}: {error.message}"]
         failure = problems.failure_in(described)
-        problem = problems.failed(failure, self.settings, self.sources, self._known_names)
+        problem = problems.failed(failure, self.settings, self._texts, self._known_names)
         return problem.ename, problem.evalue, problem.traceback
 
     def handle_bundle(self, type_name: str, number: int) -> dict[str, Any] | None:

@@ -159,7 +159,7 @@ def test_calls_read_the_most_recent_last() -> None:
         "LuaError: boo\n"
         "  cell 3:2 in main chunk   end\n"
         "  cell 3:1 in a for loop's iterator   for x in y do\n"
-        "  resumed by\n"
+        "  in a coroutine:\n"
         "  cell 2:9 in the function of line 8\n"
         "  … tail calls …\n"
         "  cell 2:3 in method 'go', calling 'table.sort'\n"

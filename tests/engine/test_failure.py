@@ -234,7 +234,7 @@ def test_frames_are_the_users_with_their_names(cell: Notebook) -> None:
             "table.sort({ 2, 1 }, function(a, b) return a < nil end)",
             ["cell 1:1 function", "builtin table.sort", "cell 1:1 main"],
         ),
-        ("llm.chat(function() error('x') end)", ["cell 1:1 local f", "builtin llm.chat", "cell 1:1 main"]),
+        ("llm.chat(function() error('x') end)", ["cell 1:1 function", "builtin llm.chat", "cell 1:1 main"]),
         (
             "for x in function() error('x') end do end",
             ["cell 1:1 for iterator for iterator", "cell 1:1 main"],

@@ -3,6 +3,7 @@
 
 local scheduler = require("scheduler")
 local errorobject = require("errorobject")
+local failure = require("failure")
 local handles = require("handles")
 local raise = require("raise")
 
@@ -12,9 +13,23 @@ local unpack = table.unpack
 
 B.world_error = errorobject.new
 
+-- A function of Lua's that the bridge called has raised: its frames belong to this call's. Returns what to raise.
+local function raised_inside(described)
+  local err = described.message
+  if described.code ~= nil then
+    err = errorobject.new({ code = described.code, message = err, suggestion = described.suggestion })
+  elseif described.source and described.line then
+    err = described.source .. ":" .. described.line .. ": " .. err
+  end
+  failure.remember(err, "callback", described.frames or {}, described.omitted, described.omitted_after)
+  return err
+end
+
 local function failed(value)
   if value.raise then
     value.raise = nil
+    local described = value.details and value.details.failure
+    if described then error(raised_inside(described), 0) end
     -- a plain misuse is a message with the caller's position; anything richer is an error object
     if value.code == nil then raise.raise(value.message) end
     error(errorobject.new(value), 0)
@@ -28,7 +43,8 @@ function B.bind(module, name)
   return function(...)
     local ok, value = scheduler.call(module, name, ...)
     if ok then return unpack(value, 1, value.n) end
-    return failed(value)
+    local nothing, err = failed(value) -- no tail call: it would take this function's name out of tracebacks
+    return nothing, err
   end
 end
 

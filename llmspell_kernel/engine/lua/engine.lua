@@ -148,6 +148,7 @@ end
 -- when the turn must stop; the worker asks `stopped` then.
 function M.execute(id, name, code, mode)
   stopped_at = nil
+  failure.begin_cell()
   codec.largest = 0
   scheduler.begin_cell(id)
   for _, restored in ipairs(sandbox.restore()) do

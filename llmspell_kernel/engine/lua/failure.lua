@@ -29,9 +29,11 @@ local OBJECT_BYTES = 200
 
 local made = setmetatable({}, { __mode = "k" }) -- every failure that lives
 
--- The last coroutine that died and was closed: its error value and its frames (see M.inside).
-local left = setmetatable({}, { __mode = "v" })
-local left_frames
+-- Where errors were raised that were caught by something that raises them again, or elsewhere, on another stack: the
+-- last TRAILS of them. Of each: the error value (weak), its frames, the border to show between them and those of the
+-- stack it is raised on; nil if the frames are of that very stack, whole.
+local TRAILS = 32
+local trails, newest = {}, 0
 
 -- ── error objects ──────────────────────────────────────────────────────────────────────────────────
 
@@ -135,40 +137,85 @@ local function describe(err, frames, omitted, after)
   return failure
 end
 
--- Whether `err` is what the coroutine that died last died of; a string may have got a position in front.
-local function came_from_left(err)
-  local cause = left.err
+-- Whether `err` is what was remembered as `cause`; a string may have got a position in front.
+local function came_from(err, cause)
   if cause == nil then return false end
   return rawequal(err, cause)
     or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
 end
 
+-- The trail of `err`, which is used once; nil if there is none.
+local function trail_of(err)
+  for back = 0, TRAILS - 1 do
+    local position = (newest - 1 - back) % TRAILS + 1
+    local trail = trails[position]
+    if trail and came_from(err, trail.cause.err) then
+      trails[position] = nil
+      return trail
+    end
+  end
+end
+
+-- Whether two stacks belong to the same run of the same outermost function; an unknown one may be any.
+local function same_stack(whole, frames)
+  local a, b = whole[#whole], frames[#frames]
+  return b == nil or (a.source == b.source and a.line == b.line and a.kind == b.kind)
+end
+
+-- Put the frames that `err` has left behind elsewhere in front of those of the stack that it was raised on last.
+local function with_trails(err, frames, omitted, after)
+  local trail = trail_of(err)
+  if not trail then return frames, omitted, after end
+  if not trail.border then
+    if not same_stack(trail.frames, frames) then return frames, omitted, after end
+    return trail.frames, trail.omitted, trail.after
+  end
+  local joined = {}
+  for position = 1, #trail.frames do joined[position] = trail.frames[position] end
+  joined[#joined + 1] = { kind = trail.border }
+  local inner = #joined
+  for position = 1, #frames do joined[inner + position] = frames[position] end
+  if omitted then return joined, omitted, inner + after end
+  return joined, trail.omitted, trail.after
+end
+
 --- The message handler for xpcall: the failure of `err`, with the frames of the running stack.
 function M.handler(err)
   if made[err] then return err end
-  local frames, omitted, after = frames_of(nil)
-  if left_frames and came_from_left(err) then
-    local inner = left_frames
-    left.err, left_frames = nil, nil
-    if not omitted then after = #inner + 1 end
-    inner[#inner + 1] = { kind = "coroutine" }
-    for position = 1, #frames do inner[#inner + 1] = frames[position] end
-    frames, after = inner, omitted and #inner - #frames + after or nil
-  end
-  return describe(err, frames, omitted, after)
+  return describe(err, with_trails(err, frames_of(nil)))
 end
 
 --- The failure of `err`, with the frames of the coroutine that died of it, if there was one.
 function M.of(err, thread)
   if made[err] then return err end
-  if not thread then return describe(err, {}) end
-  return describe(err, frames_of(thread))
+  if not thread then return describe(err, with_trails(err, {})) end
+  return describe(err, with_trails(err, frames_of(thread)))
 end
 
---- Remember where in `thread` `err` was raised: it is about to be closed, and `err` to be raised in the resumer.
-function M.inside(thread, err)
-  local frames = frames_of(thread)
-  if err ~= nil and #frames > 0 then left.err, left_frames = err, frames end
+--- Remember that `err` came from these frames, which are beyond `border` from where it will be raised again: a
+--- `coroutine`, a `task`, a `callback` of a bridge's, or nil for frames of the same stack.
+function M.remember(err, border, frames, omitted, after)
+  if err == nil or #frames == 0 then return end
+  frames, omitted, after = with_trails(err, frames, omitted, after)
+  newest = newest % TRAILS + 1
+  local cause = setmetatable({ err = err }, { __mode = "v" })
+  trails[newest] = { cause = cause, border = border, frames = frames, omitted = omitted, after = after }
+end
+
+--- Remember where in `thread` `err` was raised: it is about to be closed, and `err` to be raised in another.
+function M.inside(thread, err, border)
+  M.remember(err, border or "coroutine", frames_of(thread))
+end
+
+--- A message handler for what catches errors only to raise them again: remembers where, and changes nothing.
+function M.note(err)
+  if not made[err] then M.remember(err, nil, frames_of(nil)) end
+  return err
+end
+
+--- Forget where earlier errors came from: a cell begins.
+function M.begin_cell()
+  trails = {}
 end
 
 -- ── syntax ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 -- Protected calls for the engine's own modules: what a spell's function raises comes back, but a stop and an exit go on
 -- up, as they do through a cell's own `pcall`.
 
+local failure = require("failure")
 local host = require("host")
 local scheduler = require("scheduler")
 
@@ -26,6 +27,18 @@ function M.xpcall(fn, handler, ...)
     if rawequal(err, STOP) or stopping() then return STOP end
     return handler(err)
   end, ...))
+end
+
+local note = failure.note
+
+local function noting(err)
+  if rawequal(err, STOP) or stopping() then return STOP end
+  return note(err)
+end
+
+--- As `pcall`, for what raises the error again when it has seen to what must be done: where it came from is not lost.
+function M.traced(fn, ...)
+  return after(xpcall(fn, noting, ...))
 end
 
 return M

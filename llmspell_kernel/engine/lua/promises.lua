@@ -10,6 +10,7 @@
 
 local scheduler = require("scheduler")
 local errorobject = require("errorobject")
+local failure = require("failure")
 local raise = require("raise")
 local trace = require("trace")
 
@@ -247,6 +248,7 @@ local function broke(task, err)
   local state = task.computes
   if state.state == "pending" then
     P.reject(state, err)
+    failure.inside(task.thread, err, "task")
   elseif not rawequal(err, task.cancelled) and not is_cancellation(err) then
     scheduler.on_failure(task, err)
   end

@@ -17,7 +17,8 @@ local RAW_LEVELS = 200 -- a stack that is not deeper is looked at whole
 local NAME_BYTES = 100
 local NAMES_LOOKED_AT = 20000
 local OWN = "^=%[llmspell" -- chunk names of the engine's own Lua
-local HANDLERS = { ["=[llmspell stack]"] = true, ["=[llmspell failure]"] = true, ["=[llmspell engine]"] = true }
+local HANDLERS = { ["=[llmspell stack]"] = true, ["=[llmspell failure]"] = true, ["=[llmspell engine]"] = true,
+  ["=[llmspell guarded]"] = true }
 
 local mains = setmetatable({}, { __mode = "k" }) -- the functions that cells were compiled to
 local environment -- where functions get their names from
@@ -63,10 +64,12 @@ end
 
 -- Turns a walk over raw levels, from the innermost outwards, into frames.
 local function gatherer()
-  local frames, functions, inside = {}, {}, nil
+  local frames, functions, inside, called = {}, {}, nil, nil
   return frames, functions, function(info)
     if not is_user(info) then
-      inside = info
+      -- what the engine's own Lua calls a function is no name that a person knows
+      if called and called.kind ~= "main" and info.what ~= "C" then called.kind, called.name = "function", nil end
+      inside, called = info, nil
       return
     end
     local builtin = inside and builtin_frame(inside)
@@ -77,7 +80,14 @@ local function gatherer()
     inside = nil
     frames[#frames + 1] = frame_of(info)
     functions[#frames] = info.func
+    called = frames[#frames]
   end
+end
+
+-- What a module is called, whichever of its names it was found under.
+local function own_name(metatable, key)
+  local name = rawget(metatable, "__name")
+  return type(name) == "string" and string_match(name, "^module ([%w_]+)$") or key
 end
 
 -- Replace the names of functions that a global or a module's field holds: `string.rep`, `utils.parse`.
@@ -100,7 +110,7 @@ local function name_functions(frames, functions)
       look(value, key .. ".")
       local metatable = getmetatable(value)
       local members = type(metatable) == "table" and rawget(metatable, "__index")
-      if type(members) == "table" then look(members, key .. ".") end
+      if type(members) == "table" then look(members, own_name(metatable, key) .. ".") end
     end
   end
   for position, fn in next, functions do

@@ -138,18 +138,29 @@ function M.list(tasks, current, now)
   return list
 end
 
+local BORDERS = {
+  callback = "  (called back by)", coroutine = "  (in a coroutine)", task = "  (in a task, awaited by)",
+}
+
 local function frame_line(frame)
-  if frame.kind == "coroutine" then return "  (in a coroutine)" end
+  if BORDERS[frame.kind] then return BORDERS[frame.kind] end
   local at = frame.source and (frame.line and frame.source .. ":" .. frame.line or frame.source) or "[C]"
   if frame.kind == "main" then return "  " .. at end
   return format("  %s in %s", at, frame.name and "function '" .. frame.name .. "'" or "a function")
+end
+
+--- Lines that tell where the failure that failure.lua made was raised, innermost first.
+function M.frame_lines(failure)
+  local lines = {}
+  for _, frame in next, failure.frames or {} do lines[#lines + 1] = frame_line(frame) end
+  return lines
 end
 
 --- What to show of an error in a task that nobody looked at; `failure` is what failure.lua made of it.
 function M.report(task, failure)
   local where = task.id and "task " .. task.id or "a promise"
   local lines = { format("%s in %s, which nothing waited for: %s", failure.ename, where, failure.message) }
-  for _, frame in next, failure.frames or {} do lines[#lines + 1] = frame_line(frame) end
+  for _, line in next, M.frame_lines(failure) do lines[#lines + 1] = line end
   for _, line in next, M.origin_lines(task.origin) do lines[#lines + 1] = line end
   if failure.suggestion then lines[#lines + 1] = failure.suggestion end
   return concat(lines, "\n") .. "\n"

@@ -1,14 +1,15 @@
 -- `events`: who is interested in what happens says so, and is told.
 
 local errorobject = require("errorobject")
-local guarded = require("guarded").pcall
+local traced = require("guarded").traced
 local host = require("host")
 local promises = require("promises")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local trace = require("trace")
 
 local rawequal, setmetatable, type = rawequal, setmetatable, type
-local remove, sort = table.remove, table.sort
+local concat, remove, sort, unpack = table.concat, table.remove, table.sort, table.unpack
 local gsub, find, match = string.gsub, string.find, string.match
 
 local M = {}
@@ -112,16 +113,17 @@ local function failed(emitter, event, err)
     emitter:emit("error", err, event)
     return
   end
-  local text = "a listener of '" .. event .. "' failed: " .. errorobject.text(err) .. "\n"
-  host.write(2, scheduler.cell(), text)
+  local lines = trace.frame_lines(scheduler.describe_failure(err))
+  local text = "a listener of '" .. event .. "' failed: " .. errorobject.text(err)
+  host.write(2, scheduler.cell(), concat({ text, unpack(lines) }, "\n") .. "\n")
 end
 
 local function tell(emitter, listener, event, ...)
   local ok, err
   if listener.pattern then
-    ok, err = guarded(listener.fn, event, ...)
+    ok, err = traced(listener.fn, event, ...)
   else
-    ok, err = guarded(listener.fn, ...)
+    ok, err = traced(listener.fn, ...)
   end
   if not ok then failed(emitter, event, err) end
 end

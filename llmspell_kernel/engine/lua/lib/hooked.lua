@@ -2,8 +2,9 @@
 -- events before and after each: `llm.started` with what is asked, `llm.ended` with `{ result, error, seconds }`.
 
 local host = require("host")
+local traced = require("guarded").traced
 
-local error, next, pcall, rawget, require, type = error, next, pcall, rawget, require, type
+local error, next, rawget, require, type = error, next, rawget, require, type
 
 local M = {}
 
@@ -22,7 +23,7 @@ local function run(point, call, ...)
     return hooks.run(point, call, ...)
   end
   events.emit(point .. ".started", ...)
-  return ended(events, point, host.now(), pcall(hooks.run, point, call, ...))
+  return ended(events, point, host.now(), traced(hooks.run, point, call, ...))
 end
 
 -- What is asked as one table that hooks can change.

@@ -6,8 +6,9 @@ local errorobject = require("errorobject")
 local host = require("host")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local traced = require("guarded").traced
 
-local error, next, pcall, rawequal, setmetatable, type = error, next, pcall, rawequal, setmetatable, type
+local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
 local pack, unpack, remove, sort = table.pack, table.unpack, table.remove, table.sort
 local gsub, match = string.gsub, string.match
 
@@ -233,7 +234,7 @@ local function call_hook(entry, ...)
   local at = place()
   busy[at] = busy[at] or {}
   busy[at][entry] = true
-  return ended(at, entry, pcall(entry.fn, ...))
+  return ended(at, entry, traced(entry.fn, ...))
 end
 
 local function returned(at, entry, ...)

@@ -7,9 +7,10 @@ local host = require("host")
 local path = require("lib.path")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local traced = require("guarded").traced
 
-local error, next, pcall, rawequal, setmetatable, tostring, type =
-  error, next, pcall, rawequal, setmetatable, tostring, type
+local error, next, rawequal, setmetatable, tostring, type =
+  error, next, rawequal, setmetatable, tostring, type
 local floor, max, min = math.floor, math.max, math.min
 local format, rep = string.format, string.rep
 local concat, pack, remove, sort, unpack = table.concat, table.pack, table.remove, table.sort, table.unpack
@@ -188,7 +189,7 @@ function M.histogram(name, options)
   local function stats(attributes) return summary(point_of(found, attributes)) end
   local function time(fn, ...)
     local began = host.now()
-    local results = pack(pcall(fn, ...))
+    local results = pack(traced(fn, ...))
     add(host.now() - began)
     if not results[1] then error(results[2], 0) end
     return unpack(results, 2, results.n)
@@ -359,7 +360,7 @@ function M.with_span(name, ...)
   local stack = stacks[owner] or {}
   stacks[owner] = stack
   stack[#stack + 1] = infos[span]
-  local results = pack(pcall(fn, span))
+  local results = pack(traced(fn, span))
   stack[#stack] = nil
   if not results[1] then Span.record_error(span, results[2]) end
   Span.finish(span)
@@ -447,14 +448,14 @@ end
 --- ```
 ---@return table report
 function M.report()
-  local traced = codec.array({})
+  local shown = codec.array({})
   for index, span in next, M.spans() do
-    traced[index] = {
+    shown[index] = {
       span = rep("  ", span.depth) .. span.name, time = shown_seconds(span.seconds), status = span.status,
       attributes = labelled(span.attributes),
     }
   end
-  return { measures = M.measures(), spans = traced }
+  return { measures = M.measures(), spans = shown }
 end
 
 --- Forgets everything that was measured and traced.

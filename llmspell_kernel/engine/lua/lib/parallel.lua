@@ -38,6 +38,7 @@ local function told(index, described)
     code = described.code,
     suggestion = described.suggestion,
     at = described.source and described.line and described.source .. ":" .. described.line or nil,
+    frames = described.frames,
   }
 end
 
@@ -105,6 +106,7 @@ local function fail(job, one)
     at = one.at,
     suggestion = one.suggestion,
   })
+  failure.remember(err, nil, one.frames or {})
   job.errors[#job.errors + 1] = err
   if not job.collect then job.next = job.count + 1 end
 end

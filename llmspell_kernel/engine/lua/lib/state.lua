@@ -221,10 +221,11 @@ function State:update(where, fn)
     return true
   end
   raise.check(2, "update", "function", fn)
-  return change(keeper, keys_of(where, "update"), function(old)
+  local value, err = change(keeper, keys_of(where, "update"), function(old)
     local new = fn(path.clone(old))
     return true, new, new
   end)
+  return value, err
 end
 
 --- Sets what is at a path if it is still `expected` (nil: nothing); returns whether it was.

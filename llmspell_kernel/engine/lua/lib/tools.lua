@@ -9,6 +9,7 @@ local mcp = require("lib.mcp")
 local promises = require("promises")
 local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
+local traced = require("guarded").traced
 
 local error, ipairs, next, pcall, select, setmetatable, tostring, type =
   error, ipairs, next, pcall, select, setmetatable, tostring, type
@@ -164,8 +165,11 @@ local function execute(name, arguments)
   if not tool then return nil, missing end
   local valid, problem = fits(tool, arguments)
   if not valid then return nil, problem end
-  return noted(name, arguments, host.now(), pcall(tool.execute, arguments))
+  return noted(name, arguments, host.now(), traced(tool.execute, arguments))
 end
+
+-- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
+local function answered(...) return ... end
 
 --- Checks the arguments against the tool's schema and calls it; returns what it returns, or `nil, err`.
 --- ```lua
@@ -176,7 +180,7 @@ end
 ---@return any value
 function M.execute(name, arguments)
   raise.check(1, "tools.execute", "string", name)
-  return hooked.tool(execute, name, arguments == nil and {} or arguments)
+  return answered(hooked.tool(execute, name, arguments == nil and {} or arguments))
 end
 
 --- Calls a tool as `tools.execute` does, and never raises: returns `{ success, result, error }`.
