@@ -6,6 +6,10 @@ from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host, current_call
+from llmspell_kernel.bridges.showing import Showing
+
+_LINE = 79
+"""Columns of a bar in a console, which covers the one before."""
 
 
 class HostBridge(Bridge):
@@ -50,7 +54,13 @@ class HostBridge(Bridge):
         data = progress_bundle(
             done, total or None, label=label, seconds=seconds or None, is_finished=finished
         )
-        current_call.get().surface.display(data, {}, display_id, update)
+        surface = current_call.get().surface
+        showing = Showing.of(surface)
+        if showing is Showing.TEXT:
+            line = f"\r{data['text/plain']:<{_LINE}}"
+            surface.stream("stderr", f"{line}\n" if finished else line)
+        elif showing is not Showing.ONCE or finished:
+            surface.display(data, {}, display_id, update and showing is not Showing.ONCE)
 
     @export()
     async def help(self, name: str, described: dict[str, Any] | None = None) -> None:

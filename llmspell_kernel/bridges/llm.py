@@ -14,6 +14,7 @@ from llmspell_kernel.bridges.llm_messages import plain_usage
 from llmspell_kernel.bridges.llm_options import Extras, request_of
 from llmspell_kernel.bridges.llm_types import TYPES
 from llmspell_kernel.bridges.registry import Host, Results, current_call
+from llmspell_kernel.bridges.showing import Showing, shown_answer
 from llmspell_kernel.bridges.usage import UsageFunctions
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument, WorldError
@@ -241,8 +242,10 @@ class LlmBridge(UsageFunctions):
         return self._set
 
     async def _stream(self, request: Request, provider: str, on_chunk: CallbackRef | None) -> Response:
-        """Hand each piece of text to `on_chunk`, or print it."""
+        """Hand each piece of text to `on_chunk`, or show it where it can grow in place, or print it."""
         surface = current_call.get().surface
+        if on_chunk is None and Showing.of(surface) in (Showing.IN_PLACE, Showing.ONCE):
+            return await shown_answer(self._host.models, request, provider, surface)
 
         async def hear(delta: Delta) -> bool:
             text = delta.text if isinstance(delta, TextDelta) else ""

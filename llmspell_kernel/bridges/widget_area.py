@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from llmspell_kernel.bridges.showing import Showing
 from llmspell_kernel.errors import SpellError
 
 INTERVAL = 0.05
@@ -19,6 +20,8 @@ Entry = dict[str, Any]
 
 class WidgetArea:
     """Keeps a list of outputs (nbformat) and shows it through an Output widget, at most once an interval."""
+
+    showing = Showing.IN_PLACE
 
     def __init__(self, model: Callable[[], Any]) -> None:
         """Prepare; `model` gives the Output widget and is called when there is something to show."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmspell_kernel.bridges.showing import Showing
 from llmspell_kernel.commands.command import Command
 from llmspell_kernel.errors import NotFound, SpellError
 
@@ -71,6 +72,8 @@ def _quoted(text: str) -> str:
 
 class Terminal:
     """A surface that is the terminal."""
+
+    showing = Showing.TEXT
 
     def stream(self, name: str, text: str) -> None:
         """Write to this process's stdout or stderr."""

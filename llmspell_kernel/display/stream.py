@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.1
 """Seconds between updates at least."""
+_END = "\n</div>"
 _SHARE = 10
 """An update waits this many times as long as the last one took to draw, so that drawing takes a tenth."""
 
 add_part(
     "ls-caret",
     """
-.llmspell .ls-caret { color: var(--ls-accent); animation: ls-caret 1s steps(2) infinite; }
+.llmspell .ls-caret::after { content: "▍"; color: var(--ls-accent); animation: ls-caret 1s steps(2) infinite; }
 @keyframes ls-caret { to { opacity: 0; } }
 """,
 )
@@ -42,9 +43,10 @@ class StreamedText:
     Needs a running asyncio loop, which wakes it for deltas that came while it was waiting.
     """
 
-    def __init__(self, show: Show, *, interval: float = INTERVAL) -> None:
-        """Prepare to show through `show`, at most every `interval` seconds."""
+    def __init__(self, show: Show, *, interval: float = INTERVAL, grows: bool = True) -> None:
+        """Prepare to show through `show`, at most every `interval` seconds; only the end if it does not grow."""
         self._show = show
+        self._grows = grows
         self._interval = interval
         self._deltas: list[str] = []
         self._due = 0.0
@@ -64,7 +66,7 @@ class StreamedText:
         if not delta or self._is_finished:
             return
         self._deltas.append(delta)
-        if self._timer is not None:
+        if self._timer is not None or not self._grows:
             return
         wait = self._due - time.monotonic()
         if wait <= 0:
@@ -107,5 +109,7 @@ class StreamedText:
 
 def growing_bundle(text: str) -> dict[str, Any]:
     """Draw an answer that is still coming."""
-    markup = f'{markdown_html(closed(text))}<span class="ls-caret">▍</span>'
+    markup = markdown_html(closed(text))
+    end = markup.rfind("</p>") if markup.endswith(f"</p>{_END}") else len(markup)
+    markup = f'{markup[:end]}<span class="ls-caret"></span>{markup[end:]}'
     return {"text/plain": text, "text/markdown": text, "text/html": page(markup)}

@@ -16,6 +16,7 @@ import zmq
 from jupyter_client.session import DELIM
 
 from llmspell_kernel import __version__
+from llmspell_kernel.bridges.showing import Showing
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel import replies
 from llmspell_kernel.kernel.comms import Comms
@@ -321,7 +322,8 @@ class LLMSpellKernel(BaseKernel):
         if silent:
             return SilentSurface()
         ask = partial(self._ask, ident, parent) if allow_stdin else None
-        return IOPubSurface(partial(self._publish, parent), ask, parent)
+        showing = Showing.for_request(parent.get("metadata") or {}, allow_stdin)
+        return IOPubSurface(partial(self._publish, parent), ask, parent, showing)
 
     def _publish(self, parent: Message, kind: str, content: dict[str, Any]) -> None:
         self.session.send(self.iopub_socket, kind, content, parent, ident=self._topic(kind))

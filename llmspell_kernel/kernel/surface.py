@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
+
+if TYPE_CHECKING:
+    from llmspell_kernel.bridges.showing import Showing
 
 _FLUSH_SECONDS = 0.05
 _STDIN_POLL_SECONDS = 0.02
@@ -18,7 +21,11 @@ class IOPubSurface:
     """Sends a cell's output, text in batches: at most one stream message per interval and name."""
 
     def __init__(
-        self, send: Send, ask: Callable[[str, bool], Any] | None, parent: dict[str, Any] | None = None
+        self,
+        send: Send,
+        ask: Callable[[str, bool], Any] | None,
+        parent: dict[str, Any] | None = None,
+        showing: Showing | None = None,
     ) -> None:
         """Prepare.
 
@@ -26,7 +33,9 @@ class IOPubSurface:
             send: publishes one iopub message with the cell's parent header.
             ask: the stdin channel's question, None where the request does not allow it.
             parent: the request itself, for messages that others send on its behalf.
+            showing: what the front end makes of displays that change.
         """
+        self.showing = showing
         self.parent = parent
         self._send = send
         self._ask = ask

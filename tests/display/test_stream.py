@@ -77,3 +77,9 @@ def test_a_growing_answer_closes_its_code_block() -> None:
     bundle = growing_bundle("text\n```lua\nlocal x")
     assert bundle["text/markdown"] == "text\n```lua\nlocal x"
     assert bundle["text/html"].count("<pre>") == bundle["text/html"].count("</pre>") == 1
+
+
+def test_the_caret_follows_the_last_word_and_is_no_text() -> None:
+    assert '<p>Once upon<span class="ls-caret"></span></p>' in growing_bundle("Once upon")["text/html"]
+    listed = growing_bundle("- one\n- two")["text/html"]
+    assert listed.index("</ul>") < listed.index('<span class="ls-caret"></span>')
