@@ -70,6 +70,7 @@ class _Link(asyncio.Protocol):
         except Exception:
             _log.exception("a frame of the engine's could not be served")
             self._client.lost(self, "the engine sent a frame that has no place in the conversation")
+        self._client.heard = asyncio.get_running_loop().time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         _log.debug("the connection to the engine has ended: %s", exc)  # which tells a person nothing
@@ -97,6 +98,8 @@ class EngineClient:
         self._plain = values.Decoder()
         self.decoder = self._plain
         """Reads what the functions return that `invoke` calls."""
+        self.heard = 0.0
+        """When the engine was last heard, by the clock of the event loop: when all that it had said was read."""
         self.layers: dict[str, str] = {}
         """How the engine is confined, as it told when it started."""
 
@@ -141,11 +144,11 @@ class EngineClient:
         except TimeoutError:
             raise EngineDied("the copy of the engine did not wake") from None
 
-    async def recover(self, copy: Endpoint) -> wire.Ready:
-        """Make the sleeping `copy` the engine; the one before it is killed."""
+    async def recover(self, copy: Endpoint, *, calm: bool = False) -> wire.Ready:
+        """Make the sleeping `copy` the engine, its tasks ended if it is to be `calm`; the one before it is killed."""
         self.kill()
         await self._detach()
-        return await self._attach(copy, wake=wire.Wake())
+        return await self._attach(copy, wake=wire.Wake(calm=calm))
 
     async def branch(self, copy: Endpoint) -> wire.Ready:
         """Make `copy`, of an engine that goes on, this client's engine; the one before it is killed."""

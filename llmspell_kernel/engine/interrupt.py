@@ -15,6 +15,7 @@ import select
 import socket
 import threading
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.engine import wire
@@ -133,7 +134,12 @@ class Watchdog:
     hold (see `Worker`); a copy starts its own when it runs its first turn.
     """
 
-    def __init__(self, control: socket.socket, hooks: LuaHooks, flush: Callable[[], None]) -> None:
+    def __init__(
+        self, control: socket.socket, hooks: LuaHooks, flush: Callable[[], None], between_seconds: float = 0
+    ) -> None:
+        self._between_seconds = between_seconds
+        """How long a turn on behalf of no cell may last, 0 if for ever: the kernel process does not see those."""
+        self._deadline: float | None = None
         self.reason = 0
         """The `wire.StopReason` of the running turn, 0 while there is none."""
         self._control = control
@@ -193,12 +199,15 @@ class Watchdog:
             early, self._early = self._early, None
             if early is not None:
                 self._stop(*early)
-        if self.reason:
+        bounded = self._between_seconds and not self.cell
+        self._deadline = monotonic() + self._between_seconds if bounded else None
+        if self.reason or bounded:
             self._kick.send(b"x")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._deadline = None
         with self._lock:
             self._running = False
             self._hooks.disarm()
@@ -253,13 +262,20 @@ class Watchdog:
                 if self._control_waits(_FLUSH_SECONDS):
                     self._read_control()
                 self._flush()
+            deadline = self._deadline
+            if deadline is not None and monotonic() >= deadline:
+                self._deadline = None
+                self._hooks.on_limit(wire.StopReason.TIME)
             self._arm()
 
     def _control_waits(self, seconds: float) -> bool:
         return bool(select.select([self._control], [], [], seconds)[0])
 
     def _patience(self) -> float | None:
-        return _REARM_SECONDS if self.reason else None
+        if self.reason:
+            return _REARM_SECONDS
+        deadline = self._deadline
+        return None if deadline is None else max(0.0, deadline - monotonic())
 
     def _arm(self) -> None:
         with self._lock:
@@ -272,7 +288,10 @@ class Watchdog:
             os._exit(0)  # the kernel process is gone, and with it every reason to go on
         cell, reason = wire.STOP.unpack(record)
         with self._lock:
-            if self._running:
+            if cell == wire.BETWEEN:
+                if self._running and not self.cell:
+                    self._stop(0, reason)
+            elif self._running:
                 self._stop(cell, reason)
             else:
                 self._early = cell, reason  # its cell may be on its way

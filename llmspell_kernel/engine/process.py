@@ -31,6 +31,8 @@ class EngineOptions:
     """Lua instructions that a turn may execute; 0 is no limit, and costs nothing."""
     call_depth: int = 0
     """Calls inside one another; 0 is Lua's own limit, and costs nothing."""
+    between_seconds: float = 0
+    """Seconds that a callback or a timer may run between cells; 0 is no limit."""
     confine: bool = True
     """Whether the operating system's layers are asked for."""
 
@@ -88,6 +90,7 @@ def launch(options: EngineOptions) -> Endpoint:
         "memory_limit": options.memory_limit,
         "instructions": options.instructions,
         "call_depth": options.call_depth,
+        "between_seconds": options.between_seconds,
         "confine": options.confine,
         "parent": os.getpid(),
     }

@@ -27,6 +27,8 @@ MAX_FRAME = 1 << 30
 _LENGTH = struct.Struct(">I")
 STOP = struct.Struct(">QB")
 """Control record to the engine: the cell it is meant for (0: whatever runs) and a `StopReason`."""
+BETWEEN = (1 << 64) - 1
+"""In the place of a cell: what runs now on behalf of none; nothing, if nothing does."""
 CHECKPOINT = struct.Struct(">QQQQ")
 """Control record from the engine: the checkpoint's number, its process id (0, and no sockets: it could not be forked),
 the nanoseconds of processor time that the fork took and the pages that the engine wrote since the fork before."""
@@ -116,6 +118,8 @@ class Wake(Frame, frozen=True, tag="wake"):
     """To a sleeping copy: you are an engine now; answered by `Ready`."""
 
     replaces: bool = True
+    calm: bool = False
+    """Whether its tasks end before they run: of one of them the engine before it had to be killed."""
     """Whether the engine that it was forked from has ended."""
 
 

@@ -31,8 +31,12 @@ _RECEIVE_BYTES = 1 << 18
 _OUTPUT_PENDING_MAX = 1 << 18
 """Bytes of output held before the writer itself must wait for the kernel process."""
 
-_PIECES_PENDING_MAX = 4096
-"""Writes held: alternating between the streams each is a frame, and a stop must not wait for very many."""
+_PIECES_PENDING_MAX = 1 << 16
+"""Writes held."""
+
+_SEGMENTS_MAX = 64
+"""Changes between streams that are kept of what is written between two flushes. What changes more often, thousands of
+times a second, is put together by stream: each change is a message to the front end, which could not keep up."""
 
 _NIL = msgspec.Raw(b"\xc0")
 
@@ -73,7 +77,13 @@ class Worker:
     """Serves frames until the kernel process goes away."""
 
     def __init__(
-        self, data: socket.socket, control: socket.socket, memory_limit: int, counted: Counted, parent: int
+        self,
+        data: socket.socket,
+        control: socket.socket,
+        memory_limit: int,
+        counted: Counted,
+        between_seconds: float,
+        parent: int,
     ) -> None:
         self._parent = parent
         self._data = data
@@ -81,9 +91,11 @@ class Worker:
         self._buffer = wire.FrameBuffer()
         self._frames: deque[wire.Inbound] = deque()
         self._later: deque[wire.Inbound] = deque()
-        self._output: list[tuple[int, int, bytes]] = []
-        self._output_size = 0
+        self._output: list[tuple[tuple[int, int], list[bytes]]] = []
+        self._segments: dict[tuple[int, int], list[bytes]] = {}
+        self._output_size = self._pieces = 0
         self._sending = threading.Lock()
+        self._buffering = threading.Lock()  # taken inside the other, so that no fork finds it taken
         self._timer: float | None = None
         self._forks = checkpoint.Forks()
         self._children = Children()
@@ -92,7 +104,7 @@ class Worker:
         self._state = LuaState(self, memory_limit=memory_limit)
         main, seed = self._state.call("engine", "addresses")
         self._hooks = LuaHooks(lua54.__file__, main, seed, counted)
-        self._watchdog = Watchdog(control, self._hooks, self.flush)
+        self._watchdog = Watchdog(control, self._hooks, self.flush, between_seconds)
         self._hooks.on_limit = self._stop
 
     # ── what Lua asks of its host (state.Host) ───────────────────────────────────────────────────
@@ -134,11 +146,19 @@ class Worker:
 
     def write(self, stream: int, cell: int, text: bytes) -> None:
         """Buffer output; the watchdog sends it a few times a second."""
-        if not self._output:
+        key = cell, stream
+        with self._buffering:
+            first = not self._output
+            segment = self._segments.get(key)
+            if segment is None or (segment is not self._output[-1][1] and len(self._output) < _SEGMENTS_MAX):
+                segment = self._segments[key] = []
+                self._output.append((key, segment))
+            segment.append(text)
+            self._output_size += len(text)
+            self._pieces += 1
+        if first:
             self._watchdog.expect_output()
-        self._output.append((cell, stream, text))
-        self._output_size += len(text)
-        if self._output_size > _OUTPUT_PENDING_MAX or len(self._output) > _PIECES_PENDING_MAX:
+        if self._output_size > _OUTPUT_PENDING_MAX or self._pieces > _PIECES_PENDING_MAX:
             self.flush()
 
     def stopping(self) -> bytes | None:
@@ -192,10 +212,12 @@ class Worker:
             self._write(frame)
 
     def flush(self) -> None:
-        """Send buffered output, neighbours of one cell and stream joined."""
+        """Send buffered output."""
         with self._sending:
-            pending, self._output, self._output_size = self._output, [], 0
-            self._write(*(wire.Output(*piece) for piece in _joined(pending)))
+            with self._buffering:
+                pending, self._output, self._segments = self._output, [], {}
+                self._output_size = self._pieces = 0
+            self._write(*(wire.Output(*key, b"".join(texts)) for key, texts in pending))
 
     def _write(self, *frames: wire.Frame) -> None:
         try:
@@ -234,11 +256,13 @@ class Worker:
                 self._query(frame)
             case wire.Checkpoint(number):
                 self._checkpoint(number)
-            case wire.Wake(replaces):
+            case wire.Wake(replaces, calm):
                 if replaces:
                     confine.adopt_parent(self._parent)
                 self._told.extend(self._lost)
                 self.announce({})
+                if calm:
+                    self._turn("calm")
             case wire.Configure(options):
                 self._state.call("engine", "configure", bytes(options))
             case _:
@@ -319,17 +343,6 @@ def _fields_for_lua(frame: wire.Inbound) -> _Fields | None:
             return None
 
 
-def _joined(pending: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    joined: list[tuple[int, int, bytes]] = []
-    start = 0
-    for index in range(1, len(pending) + 1):
-        if index == len(pending) or pending[index][:2] != pending[start][:2]:
-            cell, stream, _ = pending[start]
-            joined.append((cell, stream, b"".join(text for _, _, text in pending[start:index])))
-            start = index
-    return joined
-
-
 def _sockets(options: dict[str, object]) -> tuple[socket.socket, socket.socket]:
     if sys.platform == "win32":
         received = [sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(4), "big")) for _ in range(2)]
@@ -355,7 +368,9 @@ def main(options: dict[str, object]) -> None:
     preload_sources()
     parent = options["parent"]
     assert isinstance(parent, int)
-    worker = Worker(data, control, memory_limit, Counted(instructions, call_depth), parent)
+    between_seconds = options["between_seconds"]
+    assert isinstance(between_seconds, float | int)
+    worker = Worker(data, control, memory_limit, Counted(instructions, call_depth), between_seconds, parent)
     layers: dict[str, str] = {}
     if options["confine"]:
         limits = confine.Limits(parent=parent, keep=worker.descriptors(), memory=memory_limit or None)

@@ -17,6 +17,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         memory_limit=limits.memory,
         instructions=limits.instructions or 0,
         call_depth=limits.call_depth or 0,
+        between_seconds=limits.time or 0,
     )
 
 

@@ -31,6 +31,7 @@ from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.programs import Nesting
 from llmspell_kernel.session.references import References
 from llmspell_kernel.session.reuse import Reuse
+from llmspell_kernel.session.stopping import Stopping
 from llmspell_kernel.session.template import Template
 from llmspell_kernel.session.usage import Use
 
@@ -79,7 +80,9 @@ class Session:
             self._registry, self._references, self._surface_of, self._send, self._warned
         )
         self.checkpoints = Checkpoints(self._client, settings, self._note, self._references.uncheckpointed)
-        self.permissions = Permissions(settings.grants, asks=settings.asks, running=lambda: self._running)
+        self.permissions = Permissions(
+            settings.grants, asks=settings.asks, running=lambda: self._stopping.cell
+        )
         self._models: Models | None = None
         self._surfaces: dict[int, Surface] = {}
         self._outputs: dict[int, CellOutput] = {}
@@ -97,12 +100,8 @@ class Session:
         """How often programs in fresh states ran what had been compiled before."""
         self._last_cell = 0
         self._cell_names: dict[int, str] = {}
-        self._running = 0
+        self._stopping = Stopping(self._client, settings)
         self._going_back = False
-        self._beginning = False
-        """Whether a cell waits for the engine to be there."""
-        self._stop: wire.StopReason | None = None
-        self._killer: asyncio.TimerHandle | None = None
         self._token = secrets.token_hex(4)
         self.nesting = Nesting()
         """How deep it is among programs that run each other."""
@@ -221,6 +220,7 @@ class Session:
     async def close(self) -> None:
         """End the engine, its copies and what the bridges hold."""
         self._help.live.forget()
+        self._stopping.close()
         await self._let_go()
         await self._template.close()
         await self._client.close()
@@ -236,7 +236,7 @@ class Session:
     @property
     def running(self) -> bool:
         """Whether a cell runs now, or the session is going back to a checkpoint."""
-        return self._running != 0 or self._going_back
+        return self._stopping.cell != 0 or self._going_back
 
     # ── cells ────────────────────────────────────────────────────────────────────────────────────
 
@@ -252,13 +252,15 @@ class Session:
         return await self._run(expression, surface, "expression", "expression")
 
     async def _run(self, code: str, surface: Surface, name: str, mode: str) -> Outcome:
-        self._beginning, self._stop = True, None
-        if not self._client.alive:
+        self._stopping.expect()
+        if (
+            not self._client.alive or self._stopping.runaway
+        ):  # which was killed just now, and not seen to end yet
             self._tell_revived(await self._revive(), surface)
         self._last_cell += 1
-        cell = self._running = self._last_cell
+        cell = self._last_cell
+        self._stopping.begin(cell)
         self._cell_names[cell] = name
-        self._beginning = False
         self._help.live.forget()
         if self._models is not None and self._models.recorder is not None:
             self._models.recorder.begin_cell()
@@ -267,23 +269,20 @@ class Session:
         if mode == "cell":
             self.sources[name] = code
         loop = asyncio.get_running_loop()
-        timer, began = self._time_limit(), loop.time()
-        if self._stop is not None:
-            self._stop_softly(self._stop)
+        began = loop.time()
         try:
             done = await self._client.execute(cell, name, code.encode("utf-8", "surrogatepass"), mode)
         except EngineDied as error:
             self.used = Use(loop.time() - began, self.memory_used, output.written, 0)
             return await self._roll_back(error)
         finally:
-            self._running = 0
-            if timer is not None:
-                timer.cancel()
-            if self._killer is not None:
-                self._killer.cancel()
-                self._killer = None
+            self._stopping.end()
             output.finish()
             self._areas.flush()
+        if (
+            self._stopping.killed
+        ):  # it had stopped just then: what it said is true of an engine that is no more
+            return await self._roll_back(EngineDied("the engine process was killed"))
         self._help.live.settle()
         self.used = Use(loop.time() - began, done.memory, output.written, done.instructions)
         self.checkpoints.end_cell(self.used.seconds)
@@ -351,8 +350,8 @@ class Session:
     async def _roll_back(self, error: EngineDied) -> RolledBack:
         undone = await self._revive()
         if undone is None:
-            return RolledBack(problems.lost(error, self._stop, self.settings))
-        return RolledBack(problems.rolled_back(error, self._stop, self.settings, undone.cells))
+            return RolledBack(problems.lost(error, self._stopping.reason, self.settings))
+        return RolledBack(problems.rolled_back(error, self._stopping.reason, self.settings, undone.cells))
 
     async def _revive(self) -> Undone | None:
         """Put an engine in the place of one that died; returns what that undid, None if everything."""
@@ -370,7 +369,7 @@ class Session:
             while True:
                 undone = self.checkpoints.leave_for(point)
                 try:
-                    await self._client.recover(await point.copy)
+                    await self._client.recover(await point.copy, calm=self._stopping.runaway)
                 except EngineError:
                     self.checkpoints.abandon(point)
                     if not self.checkpoints.points:
@@ -378,6 +377,7 @@ class Session:
                     point = self.checkpoints.points[-1]
                 else:
                     break
+            self._stopping.runaway = False
             self.checkpoints.renew(point)
             self._went_back(point)
             await self._renew(random=False)
@@ -459,28 +459,8 @@ class Session:
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
 
     def interrupt(self) -> None:
-        """Stop the running cell: softly at first, by killing the engine the second time."""
-        if not self._running:
-            if self._beginning:
-                self._stop = wire.StopReason.INTERRUPT
-            return
-        if self._stop is wire.StopReason.INTERRUPT:
-            self._client.kill()
-            return
-        self._stop_softly(wire.StopReason.INTERRUPT)
-
-    def _time_limit(self) -> asyncio.TimerHandle | None:
-        limit = self.settings.limits.time
-        if limit is None:
-            return None
-        return asyncio.get_running_loop().call_later(limit, self._stop_softly, wire.StopReason.TIME)
-
-    def _stop_softly(self, reason: wire.StopReason) -> None:
-        self._stop = reason
-        self._client.stop(self._running, reason)
-        if self._killer is None:
-            grace = self.settings.limits.grace
-            self._killer = asyncio.get_running_loop().call_later(grace, self._client.kill)
+        """Stop the running cell, or what runs between cells: softly at first, by killing the engine the second time."""
+        self._stopping.interrupt()
 
     # ── what bridges may ask (registry.Host) ─────────────────────────────────────────────────────
 
@@ -559,7 +539,7 @@ class Session:
 
     async def query(self, module: str, function: str, *arguments: Any) -> Any:
         """Ask the engine's own Lua; None while a cell runs or when it fails."""
-        if self._running or not self._client.alive:
+        if self._stopping.cell or not self._client.alive:
             return None
         try:
             return await self._client.query(module, function, *arguments)
@@ -590,8 +570,7 @@ class Session:
 
     def on_stopping(self, frame: wire.Stopping) -> None:
         """A limit was reached that only the engine sees: it has the same grace as any other."""
-        if self._running and self._running == frame.cell:
-            self._stop_softly(frame.reason)
+        self._stopping.heard(frame)
 
     def on_died(self, error: EngineDied) -> None:
         """Between cells: the next one starts or wakes an engine."""
@@ -599,7 +578,7 @@ class Session:
     # ── output ───────────────────────────────────────────────────────────────────────────────────
 
     def _open_output(self, cell: int, surface: Surface) -> CellOutput:
-        on_flood = partial(self._stop_softly, wire.StopReason.OUTPUT)
+        on_flood = partial(self._stopping.softly, wire.StopReason.OUTPUT)
         output = CellOutput(surface, self.settings.limits.output, _SPILL_LIMIT, on_flood)
         self._surfaces[cell] = surface
         self._outputs[cell] = output

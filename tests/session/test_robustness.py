@@ -23,7 +23,7 @@ from llmspell_kernel.session.launching import engine_options
 from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 from llmspell_kernel.session.session import Session
 
-from .conftest import Notebook
+from .conftest import Notebook, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -168,6 +168,56 @@ async def test_a_flood_that_the_kernel_cannot_read_for_a_while(planted: Notebook
     planted.session.interrupt()
     assert isinstance(await asyncio.wait_for(cell, 20), Interrupted | RolledBack)
     assert await intact(planted)
+
+
+class Slow(Recorder):
+    """A front end that takes its time."""
+
+    def stream(self, name: str, text: str) -> None:
+        super().stream(name, text)
+        time.sleep(0.0005)
+
+
+@pytest.mark.parametrize("ending", ["time limit", "interrupt"])
+async def test_a_flood_that_changes_between_the_streams(open_notebook: Open, ending: str) -> None:
+    notebook: Notebook = await open_notebook(
+        grace="0.3", **({"time_limit": "0.5"} if ending == "time limit" else {})
+    )
+    await notebook.run(SETUP)
+    code = "keep.m = 1 while true do print('x') io.stderr:write('y') end"
+    slow = Slow()
+    cell = asyncio.create_task(notebook.session.execute(code, slow, "flood"))
+    if ending == "interrupt":
+        await asyncio.sleep(0.4)
+        notebook.session.interrupt()
+    assert isinstance(await asyncio.wait_for(cell, 30), Interrupted)
+    assert slow.out.count("x") == slow.out.count("\n")
+    assert abs(len(slow.err) - slow.out.count("x")) <= 1
+    assert await notebook.value(f"keep.m == 1 and (function() {HOLDS} end)()") == "true"
+    assert notebook.last.err == ""
+
+
+async def test_streams_keep_their_order_where_they_change_as_people_write(notebook: Notebook) -> None:
+    order: list[str] = []
+
+    class Ordered(Recorder):
+        def stream(self, name: str, text: str) -> None:
+            order.append(text)
+
+    code = "for i = 1, 30 do print(i) io.stderr:write(i, ';') end"
+    await notebook.session.execute(code, Ordered(), "cell 1")
+    assert "".join(order) == "".join(f"{i}\n{i};" for i in range(1, 31))
+
+
+async def test_a_cell_that_ends_while_its_engine_is_being_killed(planted: Notebook) -> None:
+    class Killing(Recorder):
+        def stream(self, name: str, text: str) -> None:
+            planted.session._stopping._kill()
+
+    outcome = await planted.session.execute("keep.n = 0 print('x')", Killing(), "cell 2")
+    assert isinstance(outcome, RolledBack)
+    assert await intact(planted)
+    assert planted.last.err == ""
 
 
 def lives(group: int) -> bool:

@@ -138,6 +138,7 @@ local function bounded(fn)
 end
 
 M.event = bounded(scheduler.event)
+M.calm = bounded(scheduler.calm)
 M.tick = bounded(scheduler.drain)
 
 local function concluded(deadline, status, value)

@@ -449,6 +449,18 @@ function S.after_stop()
   return next_deadline()
 end
 
+--- This engine is a copy of one that had to be killed while a task ran: no task runs again.
+function S.calm()
+  head = nil
+  timers.clear()
+  local ended = {}
+  for _, task in next, tasks do ended[#ended + 1] = task end
+  for _, task in next, ended do
+    settle(task, false, S.cancellation("ended: the engine had to be killed while tasks ran"))
+  end
+  return S.drain()
+end
+
 --- This process is a child that was forked in the middle of a turn: nothing that went on there goes on here.
 function S.forked()
   head, tasks, current = nil, {}, nil -- `tail` counts only while there is a head
