@@ -1,13 +1,15 @@
-"""How long twenty questions at once take, each answered by a server after one second.
+"""How long twenty questions at once take, each answered by a server after one second; and computing on all cores.
 
     python benchmarks/concurrency.py
 
-Asked from Lua through a whole session, by ``llm.batch_process`` and by a parallel workflow of agents.
+Asked from Lua through a whole session, by ``llm.batch_process`` and by a parallel workflow of agents. Then
+``parallel.map`` against the same work done in order; its figure needs a machine that does nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -38,6 +40,17 @@ CASES = {
 }
 
 
+COMPUTING = """
+  local list = {} for i = 1, 400 do list[i] = i end
+  local results = parallel.map(list, function(n)
+    local sum = 0
+    for i = 1, 200000 do sum = sum + i % n end
+    return sum
+  end, { workers = WORKERS })
+  assert(#results == 400)
+"""
+
+
 class Silent:
     """A surface that shows nothing."""
 
@@ -66,7 +79,25 @@ async def measure() -> None:
             outcome = await session.execute(code.replace("COUNT", str(QUESTIONS)), Silent(), case)
             took = time.perf_counter() - began
             print(f"{case:30} {took:5.2f} s  {server.most_at_once:3} at once  {type(outcome).__name__}")
+        await computing(session)
         await session.close()
+
+
+async def computing(session: Session) -> None:
+    """Compare one worker with as many as there are cores."""
+    took: list[float] = []
+    for workers in ("1", "parallel.cores()"):
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            outcome = await session.execute(COMPUTING.replace("WORKERS", workers), Silent(), "computing")
+            assert type(outcome).__name__ == "Succeeded", outcome
+            best = min(best, time.perf_counter() - began)
+        took.append(best)
+    print(
+        f"{'parallel.map, ' + str(os.cpu_count()) + ' cores':30} {took[1]:5.2f} s  "
+        f"{took[0] / took[1]:3.1f} times as fast as in order ({took[0]:.2f} s)"
+    )
 
 
 if __name__ == "__main__":

@@ -211,3 +211,43 @@ async def test_one_inside_the_other_works_in_order(notebook: Notebook) -> None:
     return rows[1][1], rows[2][2]
     """
     assert await notebook.value(code) == "11\t22"
+
+
+async def test_run_calls_functions_side_by_side_in_order(notebook: Notebook) -> None:
+    code = """
+    local seen = 40
+    local results = parallel.run({function() return seen + 2 end, function() return {"hi"} end, function() end})
+    print(results[1], results[2][1], results[3])
+    local ok, err = pcall(parallel.run, {function() return 1 end, function() error("no") end})
+    print(ok, err.index, err.message)
+    print(select(2, pcall(parallel.run, {print, 1})))
+    """
+    assert await printed(notebook, code) == [
+        "42\thi\tnil",
+        "false\t2\titem 2: no",
+        "cell 1:7: bad argument #1 to 'parallel.run' (a list of functions expected, item 2 is a number)",
+    ]
+
+
+async def test_it_takes_the_memory_of_its_workers_and_not_of_the_list(notebook: Notebook) -> None:
+    code = """
+    local list = {} for i = 1, 200000 do list[i] = i end
+    local before = collectgarbage("count")
+    local sum = 0
+    for _, n in ipairs(parallel.map(list, function(n) return n + 1 end, {workers = 2})) do sum = sum + n end
+    collectgarbage()
+    print(sum, collectgarbage("count") - before < 12 * 1024)
+    """
+    assert await printed(notebook, code) == [f"{sum(range(1, 200001)) + 200000}\ttrue"]
+
+
+async def test_no_process_is_left_when_it_has_ended(notebook: Notebook) -> None:
+    await notebook.value("x = 1")
+    await asyncio.sleep(0.1)
+    before = engines(notebook)
+    await notebook.value("parallel.map({1, 2, 3, 4}, function(n) return n end, {workers = 2, chunk = 1})")
+    await notebook.run("parallel.map({1, 2, 3, 4}, function(n) error(n) end, {workers = 2, chunk = 1})")
+    deadline = time.monotonic() + 10
+    while engines(notebook) > before + 2 and time.monotonic() < deadline:  # two cells: two checkpoints more
+        await asyncio.sleep(0.05)
+    assert engines(notebook) <= before + 2

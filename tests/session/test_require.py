@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from llmspell_kernel.session.outcome import Failed
+from llmspell_kernel.session.outcome import Failed, Interrupted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +69,36 @@ async def test_a_folder_that_is_not_granted_is_not_read(open_notebook: Open, tmp
     told = await failure(cell, "require 'mine'")
     assert "not found" in told
     assert "under [grants]" in told
+
+
+async def test_a_module_that_two_tasks_require_is_loaded_once(cell: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "slow.lua").write_text("slow = (slow or 0) + 1\nasync.sleep(0.05)\nreturn { n = 1 }\n")
+    (tmp_path / "fails.lua").write_text("async.sleep(0.05)\nerror('no luck')\n")
+    (tmp_path / "p.lua").write_text("async.sleep(0.05)\nreturn require('q')\n")
+    (tmp_path / "q.lua").write_text("async.sleep(0.05)\nreturn require('p')\n")
+    both = "local function both(name) local a = async(function() return require(name) end)\n"
+    both += "local b = async(function() return require(name) end) return a:await(5), b:await(5) end\n"
+    await cell.value(both + "local a, b = both('slow') print(a == b, slow, a.n, require('slow') == a)")
+    assert cell.last.out == "true\t1\t1\ttrue\n"
+    both = both.replace("return a:await(5), b:await(5)", "print(a:await(5)) print(b:await(5))")
+    await cell.value(both + "both('fails')")
+    assert cell.last.out == "nil\tfails.lua:2: no luck\n" * 2
+    crossed = "local a, b = async(require, 'p'), async(require, 'q') "
+    await cell.value(crossed + "print(a:await(5)) print(b:await(5))")
+    assert cell.last.out == ("nil\ta cycle in require: p -> q -> p\nnil\ta cycle in require: q -> p -> q\n")
+
+
+async def test_a_load_that_was_stopped_is_begun_again(cell: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "hangs.lua").write_text("if hang then async.sleep(60) end\nreturn 'there'\n")
+    await cell.value(
+        "hang = true local t = async(function() return require('hangs') end) async.sleep(0.05) t:cancel()"
+    )
+    await cell.value("hang = false print(require('hangs'))")
+    assert cell.last.out == "there\n"
+    await cell.value("package.loaded.hangs = nil hang = true")
+    task = asyncio.create_task(cell.run("require('hangs')"))
+    await asyncio.sleep(0.2)
+    cell.session.interrupt()
+    assert isinstance(await task, Interrupted)
+    await cell.value("hang = false print(require('hangs'))")
+    assert cell.last.out == "there\n"

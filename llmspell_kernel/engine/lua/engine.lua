@@ -150,6 +150,7 @@ end
 function M.execute(id, name, code, mode)
   stopped_at = nil
   failure.begin_cell()
+  modules.begin_cell()
   codec.largest = 0
   scheduler.begin_cell(id)
   for _, restored in ipairs(sandbox.restore()) do

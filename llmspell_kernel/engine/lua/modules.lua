@@ -3,9 +3,11 @@
 local bridge = require("bridge")
 local raise = require("raise")
 local sandbox = require("sandbox")
+local scheduler = require("scheduler")
 
-local concat, rawget, rawset, running, setmetatable, tostring =
-  table.concat, rawget, rawset, coroutine.running, setmetatable, tostring
+local concat, next, rawget, rawset, setmetatable, tostring =
+  table.concat, next, rawget, rawset, setmetatable, tostring
+local running, status = coroutine.running, coroutine.status
 local read_module, read_source = bridge.bind("files", "lua_module"), bridge.bind("files", "lua_source")
 
 local M = {}
@@ -15,23 +17,78 @@ M.loaded = {}
 
 local loaded = M.loaded
 local from_file = {} -- name → true for what came from a file
-local chains = setmetatable({}, { __mode = "k" }) -- coroutine → names of the modules that are being loaded in it
+-- What is being loaded: name → { thread (weak), task, waiters }. A task is MAIN where there is none.
+local loading = {}
+local MAIN = {}
+local chains = setmetatable({}, { __mode = "k" }) -- task → names of the modules that are being loaded in it
+local awaited = setmetatable({}, { __mode = "k" }) -- task → name of the module that it waits for
 
-local function refuse_cycle(chain, name)
+local function task_of_now() return scheduler.current() or MAIN end
+
+-- The loading of `name`, if it still goes on: a coroutine that was stopped or forgotten has not said that it ended.
+local function loading_of(name)
+  local entry = loading[name]
+  if not entry then return nil end
+  local thread = entry.holder.thread
+  if thread ~= nil and status(thread) ~= "dead" then return entry end
+  loading[name] = nil
+end
+
+local function chain_from(chain, name)
   for index = 1, #chain do
-    if chain[index] == name then
-      raise.raise("a cycle in require: " .. concat(chain, " -> ", index) .. " -> " .. name)
-    end
+    if chain[index] == name then return concat(chain, " -> ", index) end
   end
 end
 
--- The chain gets its old end back however the loading ends.
-local function entered(chain, name)
+-- Raise if `name`, which is required now, cannot be had before something that waits for it: it is being loaded in this
+-- task, or in one that waits for a module of this one, and so on.
+local function refuse_cycle(task, name)
+  local path, wanted = "", name
+  while wanted do
+    local entry = loading_of(wanted)
+    if not entry then return end
+    local chain = chain_from(chains[entry.task] or {}, wanted) or wanted
+    if entry.task == task then
+      if status(entry.holder.thread) == "suspended" and path == "" then
+        raise.raise("module '" .. name .. "' is being loaded in a coroutine that is suspended")
+      end
+      raise.raise("a cycle in require: " .. chain .. " -> " .. path .. wanted)
+    end
+    path, wanted = path .. chain .. " -> ", awaited[entry.task]
+  end
+end
+
+-- Until the value is closed, however the loading ends, `name` counts as being loaded.
+local function entered(task, name)
+  local chain = chains[task] or {}
+  chains[task] = chain
   local size = #chain + 1
   chain[size] = name
+  local holder = setmetatable({ thread = (running()) }, { __mode = "v" })
+  local entry = { holder = holder, task = task, waiters = {} }
+  loading[name] = entry
   return setmetatable({}, { __close = function()
     for index = #chain, size, -1 do chain[index] = nil end
+    if loading[name] == entry then loading[name] = nil end
+    for index = 1, #entry.waiters do scheduler.wake(entry.waiters[index]) end
   end })
+end
+
+-- Wait while another task loads `name`.
+local function wait_for(task, name, entry)
+  local waiter = { what = "the module '" .. name .. "'" }
+  entry.waiters[#entry.waiters + 1] = waiter
+  awaited[task] = name
+  local guard <close> = setmetatable({}, { __close = function() awaited[task] = nil end }) -- luacheck: ignore 211
+  scheduler.wait(waiter)
+end
+
+--- A cell begins: what an earlier one was loading when it was stopped is not being loaded any more.
+function M.begin_cell()
+  chains[MAIN], awaited[MAIN] = nil, nil
+  for name, entry in next, loading do
+    if entry.task == MAIN then loading[name] = nil end
+  end
 end
 
 local function run(name, path, source)
@@ -46,14 +103,20 @@ local function run(name, path, source)
 end
 
 -- `read` gives a path and its source, or nil and why there is none.
-local function load_file(name, read)
-  local thread = running()
-  local chain = chains[thread] or {}
-  chains[thread] = chain
-  refuse_cycle(chain, name)
+local load_file
+function load_file(name, read)
+  local task = task_of_now()
+  refuse_cycle(task, name)
+  local entry = loading_of(name)
+  if entry then
+    wait_for(task, name, entry)
+    local value = rawget(loaded, name)
+    if value ~= nil then return value end
+    return load_file(name, read) -- it could not be loaded there: why, this task shall hear too
+  end
+  local guard <close> = entered(task, name) -- luacheck: ignore 211
   local path, source = read(name)
   if not path then raise.raise("module '" .. name .. "' not found: " .. tostring(source)) end
-  local guard <close> = entered(chain, name) -- luacheck: ignore 211
   local value = run(name, path, source)
   return value
 end

@@ -250,6 +250,12 @@ end
 ---@return table? errors
 function M.run(functions, options)
   raise.check(1, "parallel.run", "table", functions)
+  for index = 1, rawlen(functions) do
+    if type(functions[index]) ~= "function" then
+      raise.raise("bad argument #1 to 'parallel.run' (a list of functions expected, item " .. index .. " is a "
+        .. raise.type_of(functions[index]) .. ")")
+    end
+  end
   return M.map(functions, function(fn) return fn() end, options)
 end
 
