@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.progress_bars import Bars
 from llmspell_kernel.bridges.registry import Host, current_call
-from llmspell_kernel.bridges.showing import Showing
-
-_LINE = 79
-"""Columns of a bar in a console, which covers the one before."""
 
 
 class HostBridge(Bridge):
@@ -20,6 +17,7 @@ class HostBridge(Bridge):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._bars = Bars()
 
     @export()
     async def input(self, prompt: str, password: bool) -> str:
@@ -54,13 +52,8 @@ class HostBridge(Bridge):
         data = progress_bundle(
             done, total or None, label=label, seconds=seconds or None, is_finished=finished
         )
-        surface = current_call.get().surface
-        showing = Showing.of(surface)
-        if showing is Showing.TEXT:
-            line = f"\r{data['text/plain']:<{_LINE}}"
-            surface.stream("stderr", f"{line}\n" if finished else line)
-        elif showing is not Showing.ONCE or finished:
-            surface.display(data, {}, display_id, update and showing is not Showing.ONCE)
+        call = current_call.get()
+        self._bars.show(call.surface, call.cell, data, display_id, update, finished)
 
     @export()
     async def help(self, name: str, described: dict[str, Any] | None = None) -> None:

@@ -89,3 +89,23 @@ def test_a_bar_moves_in_place_or_ends_the_same_in_batch(console: Console) -> Non
     lines = console.run(LOOP).text("stderr").split("\r")
     assert lines[-1] == f"{FULL:<79}\n"
     assert len(lines) > 3
+
+
+def test_bars_inside_a_bar_take_the_place_of_their_forerunners(console: Console) -> None:
+    code = """
+        for i in progress(3, "outer") do
+          for j in progress(2, "first") do end
+          for j in progress({ "a" }, "second") do end
+        end
+        for i in progress(1, "after") do end
+    """
+    moved = in_notebook(console, code)
+    ended: dict[str, str] = {}
+    for message in moved.messages:
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            ended[message["content"]["transient"]["display_id"]] = message["content"]["data"]["text/plain"]
+    assert len(moved.of("display_data")) == 4
+    assert [text.split(":")[0] for text in ended.values()] == ["outer", "first", "second", "after"]
+    assert texts(console.run(code, allow_stdin=False).of("display_data")) == list(ended.values())
+    lines = console.run(code).text("stderr")
+    assert [line.split("\r")[-1].split(":")[0] for line in lines.split("\n")] == ["outer", "after", ""]

@@ -4,6 +4,7 @@ local host = require("host")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
+local running = coroutine.running
 local next, rawlen, setmetatable, tostring, type = next, rawlen, setmetatable, tostring, type
 local math_floor, math_max, math_min = math.floor, math.max, math.min
 
@@ -13,11 +14,35 @@ local INTERVAL = 0.1 -- seconds between two updates
 local LOOK = 0.02 -- seconds between two looks at the clock, about
 
 local shown = 0
+local open = setmetatable({}, { __mode = "k" }) -- task → its bars that go on, the outermost first
+
+-- The id of the display of a bar inside another: the one that its forerunner in the round before had, if any.
+local function id_inside(parent, label)
+  local round = parent.count()
+  if parent.round ~= round then parent.round, parent.inner = round, 0 end
+  parent.inner = parent.inner + 1
+  local place = parent.inner .. ":" .. label
+  local known = parent.places[place]
+  if not known then
+    shown = shown + 1
+    parent.places[place] = parent.id .. "-" .. shown
+  end
+  return parent.places[place], known ~= nil
+end
 
 -- What a bar has to know; `total` is false where it is not known.
 local function new_bar(total, label)
-  shown = shown + 1
-  local bar = { total = total, label = label, id = "progress-" .. tostring(host.now()) .. "-" .. shown, done = 0 }
+  local task = running()
+  local bars = open[task] or {}
+  open[task] = bars
+  local bar = { total = total, label = label, done = 0, bars = bars, depth = rawlen(bars) + 1, places = {} }
+  if bar.depth > 1 then
+    bar.id, bar.again = id_inside(bars[bar.depth - 1], label)
+  else
+    shown = shown + 1
+    bar.id = "progress-" .. tostring(host.now()) .. "-" .. shown
+  end
+  bars[bar.depth] = bar
   bar.began = host.now()
   bar.drawn, bar.looked, bar.mark, bar.stride = bar.began, bar.began, 1, 1
   return bar
@@ -25,7 +50,7 @@ end
 
 local function draw(bar, update, finished)
   local seconds = not finished and update and host.now() - bar.began or false
-  scheduler.post("host", "progress", bar.done, bar.total, bar.label, seconds, bar.id, update, finished)
+  scheduler.post("host", "progress", bar.done, bar.total, bar.label, seconds, bar.id, update or false, finished)
 end
 
 -- Called when the mark is reached: draws if it is time, and says when to look again.
@@ -49,6 +74,7 @@ end
 local function finish(bar, done)
   if bar.finished then return end
   bar.finished, bar.done = true, done
+  for depth = rawlen(bar.bars), bar.depth, -1 do bar.bars[depth] = nil end -- and what was left inside it
   draw(bar, true, true)
 end
 
@@ -121,7 +147,8 @@ function M.each(what, label, ...)
   else
     raise.bad_argument(1, "progress", "number, table or function", what)
   end
-  draw(bar, false, false)
+  bar.count = count
+  draw(bar, bar.again, false)
   return iterator, nil, nil, setmetatable({ bar = bar, count = count }, closing)
 end
 
