@@ -81,6 +81,14 @@ def _inner(workflow: object) -> dict[str, Any]:
     return {"type": inner.get("type"), "steps": _defined(inner)}
 
 
+def _state(step: Mapping[str, Any]) -> str:
+    """The state of a step; of one that tells none, what its own steps make of it."""
+    if step.get("status") or not _steps(step):
+        return state_of(step.get("status"))
+    inner = {_state(each) for each in _steps(step)}
+    return next((state for state in ("failed", "running", "completed") if state in inner), "pending")
+
+
 def _steps(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
     return dicts(workflow.get("steps"))
 
@@ -93,7 +101,7 @@ def _flow(workflow: Mapping[str, Any]) -> str:
 
 
 def _step(step: Mapping[str, Any]) -> str:
-    state = state_of(step.get("status"))
+    state = _state(step)
     name = escape(text_of(step.get("name")) or "step")
     if _steps(step):
         kind = text_of(step.get("type"))
@@ -115,7 +123,7 @@ def _lines(steps: list[dict[str, Any]], indent: str) -> list[str]:
     lines: list[str] = []
     for step in steps:
         quiet = " · ".join([*_figures(step), *([text_of(step["error"])] if step.get("error") else [])])
-        sign, name = state_mark(state_of(step.get("status"))), text_of(step.get("name")) or "step"
+        sign, name = state_mark(_state(step)), text_of(step.get("name")) or "step"
         lines.append(f"{indent}{sign} {name}  {quiet}".rstrip())
         lines += _lines(_steps(step), indent + "  ")
     return lines

@@ -100,6 +100,37 @@ async def test_results_of_the_modules_are_drawn_as_what_they_are(notebook: Noteb
     assert "greet" in await markup(init + "return spell.info()")
 
 
+async def test_a_workflow_that_is_shown_follows_its_run(notebook: Notebook) -> None:
+    await bundles(
+        notebook,
+        """
+        local function wait(n) return function() async.sleep(n) return n end end
+        local both = workflow.parallel("both"):add_step("quick", wait(0)):add_step("slow", wait(0.3)):build()
+        local route = workflow.conditional("route"):condition(function() return true end)
+          :add_then_step{ name = "on", fn = wait(0) }:add_else_step{ name = "off", fn = wait(0) }:build()
+        workflow.sequential("all"):add_step("first", wait(0)):add_step{ name = "middle", workflow = both }
+          :add_step{ name = "last", workflow = route }:build():show():execute();
+        """,
+    )
+    texts = [bundle["text/plain"] for bundle, _, _ in notebook.last.shown]
+    assert [update for _, _, update in notebook.last.shown] == [False] + [True] * (len(texts) - 1)
+    assert texts[0].startswith("○ all · not run yet\n  ○ first")
+    assert any("✓ quick" in text and "◐ slow" in text and "◐ all · running" in text for text in texts)
+    assert texts[-1].splitlines() == [
+        "✓ all · completed",
+        "  ✓ first  function",
+        "  ✓ middle  parallel",
+        "    ✓ quick  function",
+        "    ✓ slow  function",
+        "  ✓ last  conditional",
+        "    ✓ one of",
+        "      ✓ then",
+        "        ✓ on  function",
+        "      ○ else",
+        "        ○ off  function",
+    ]
+
+
 async def test_several_values_with_a_widget_keep_its_view(notebook: Notebook) -> None:
     outcome = await notebook.run("return 1, widgets.IntSlider{}, { 2 }")
     assert isinstance(outcome, Succeeded)

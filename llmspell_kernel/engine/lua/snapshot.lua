@@ -49,7 +49,7 @@ local WHOLE = {
 
 -- Results of our own, which are drawn by what they hold: less of them is left out, and their lists are no grids.
 local RESULT = {
-  nodes = 8000, grid = false,
+  nodes = 8000, depth = 14, grid = false,
   string = { 65536, 65536, 32768, 32768, 8192 }, head = { 400, 400, 100, 40 }, tail = { 20, 20, 10 },
 }
 local RESULTS = {

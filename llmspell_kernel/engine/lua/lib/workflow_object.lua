@@ -5,6 +5,7 @@ local asking = require("lib.asking")
 local promises = require("promises")
 local raise = require("raise")
 local runner = require("lib.workflow_run")
+local shown = require("lib.workflow_shown")
 local tools = require("lib.tools")
 
 require("lib.promise")
@@ -69,6 +70,17 @@ function methods:execute_async(input, fn)
     if fn then fn(result, result.error) end
     return result
   end))
+end
+
+--- Shows the steps as a diagram, which follows the runs from then on: what runs, what is done, and how long it took.
+--- ```lua
+--- local flow = workflow.sequential("greet"):add_step("hello", function() return "hello" end):build()
+--- print(flow:show():execute().output) --> hello
+--- ```
+---@return Workflow workflow
+function methods:show()
+  shown.show(self)
+  return self
 end
 
 --- Goes on where a run has ended: what its checkpoint says is done is not done again.

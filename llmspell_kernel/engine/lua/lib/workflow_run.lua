@@ -318,6 +318,7 @@ local function listeners_of(workflow, options)
   local listeners = {}
   insert(listeners, workflow.on_progress)
   insert(listeners, options.on_progress)
+  insert(listeners, workflow.shown)
   return listeners
 end
 
