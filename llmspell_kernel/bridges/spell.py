@@ -54,7 +54,7 @@ class SpellBridge(Bridge):
     )
     async def run(
         self,
-        path: Annotated[str, "FilePath"],
+        path: Annotated[str, "SpellPath"],
         params: dict[Any, Any] | None = None,
         options: Annotated[dict[str, Any] | None, "spell.RunOptions"] = None,
     ) -> Any:

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host
@@ -40,7 +40,7 @@ class StorageBridge(Bridge):
         returns="content: string?, err: Error?",
         example='print(storage.read("no such file")) --> nil\tno such file: no such file or folder',
     )
-    async def read(self, path: str) -> Any:
+    async def read(self, path: Annotated[str, "StoragePath"]) -> Any:
         """Read a file of the storage folder.
 
         Args:
@@ -52,7 +52,7 @@ class StorageBridge(Bridge):
         returns="done: boolean?, err: Error?",
         example='print(storage.write("notes/today.txt", "sunny")) --> true',
     )
-    async def write(self, path: str, content: str | bytes) -> Any:
+    async def write(self, path: Annotated[str, "StoragePath"], content: str | bytes) -> Any:
         """Write a file of the storage folder, whole or not at all; its folders are made.
 
         Args:
@@ -75,7 +75,7 @@ class StorageBridge(Bridge):
         return True
 
     @export(returns="boolean", example='print(storage.exists("no such file")) --> false')
-    async def exists(self, path: str) -> Any:
+    async def exists(self, path: Annotated[str, "StoragePath"]) -> Any:
         """Tell whether there is such a file or folder in the storage folder.
 
         Args:
@@ -88,7 +88,7 @@ class StorageBridge(Bridge):
         return True
 
     @export(returns="string[]", example='print(#storage.list("no such folder/")) --> 0')
-    async def list(self, prefix: str = "") -> Any:
+    async def list(self, prefix: Annotated[str, "StoragePath"] = "") -> Any:
         """List the files of the storage folder, in order.
 
         Args:
@@ -106,7 +106,7 @@ class StorageBridge(Bridge):
         return sorted(found)
 
     @export(returns="was: boolean?, err: Error?", example='print(storage.delete("no such file")) --> false')
-    async def delete(self, path: str) -> Any:
+    async def delete(self, path: Annotated[str, "StoragePath"]) -> Any:
         """Delete a file, or an empty folder, of the storage folder; returns whether there was one.
 
         Args:

@@ -28,6 +28,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 WEB_PORTS = (80, 443)
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's own services for a machine in it
+        "192.0.0.0/24",  # protocol assignments; Oracle Cloud's metadata are at 192.0.0.192
+        "192.88.99.0/24",  # 6to4 relays, deprecated
+        "64:ff9b:1::/48",  # NAT64 of a local network
+        "fec0::/10",  # site-local, deprecated
+    )
+)
+"""What counts as global for `ipaddress` (of some versions of Python), and is not the public Internet."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -182,6 +193,8 @@ def is_public(address: Address) -> bool:
     inner = _embedded_ipv4(address)
     if inner is not None:
         return is_public(inner)
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

@@ -27,6 +27,7 @@ ID_TYPES = {
     "StateName": "state",
     "ModuleName": "module",
     "FilePath": "file",
+    "StoragePath": "stored",
     "SpellPath": "spell",
     "EventName": "event",
 }

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 """A chain of keys from a global or a session local: ``("cfg", "items", 1)``."""
 
-IdKind: TypeAlias = Literal["model", "provider", "agent", "tool", "state", "module", "file", "spell", "event"]
+IdKind: TypeAlias = Literal[
+    "model", "provider", "agent", "tool", "state", "module", "file", "stored", "spell", "event"
+]
 
 
 Answer = TypeVar("Answer")

@@ -89,6 +89,10 @@ class Assistance:
             raise NotFound(f"nothing is known of '{name}'{hint}")
         return bundle
 
+    def names(self, module: str) -> list[str]:
+        """The documented members of a module; all globals for an empty name."""
+        return list(self._intelligence.reference.members(module))
+
     def diagnose(self, code: str) -> list[Diagnostic]:
         """Warnings for what is almost surely a mistake in `code`."""
         return self._intelligence.check(code)

@@ -1,4 +1,4 @@
-"""Ids that completion may offer inside strings: models, agents, tools, states, modules, files."""
+"""Ids that completion may offer inside strings: models, agents, tools, states, events, modules, files, spells."""
 
 from __future__ import annotations
 
@@ -63,10 +63,12 @@ class Ids:
                 found = {one.module: "" for one in self._registry.exports()} | self._registry.aliases()
             case "file":
                 found = self._files(prefix)
-            case "tool" | "agent" | "state":
+            case "stored":
+                found = dict.fromkeys(await self._asked("storage", "list", prefix), "in the storage folder")
+            case "spell":
+                found = self._spells(prefix)
+            case "tool" | "agent" | "state" | "event":
                 found = await self._registered(kind)
-            case "spell" | "event":
-                found = {}
         wanted = prefix.lower()
         return [KnownId(name, doc) for name, doc in sorted(found.items()) if name.lower().startswith(wanted)]
 
@@ -94,14 +96,19 @@ class Ids:
             self._last[kind] = dict(answer)
         found = dict(self._last.get(kind, {}))
         if kind == "state" and (self._settings.storage.folder / _STATE_FILE).is_file():
-            found |= dict.fromkeys(await self._kept_states(), "kept in the project")
+            found |= dict.fromkeys(await self._asked("state_files", "names"), "kept in the project")
         return found
 
-    async def _kept_states(self) -> list[str]:
+    async def _asked(self, module: str, function: str, *arguments: str) -> list[str]:
+        """The list that a bridge gives."""
         try:
-            return list((await self._registry.call("state_files", "names", []))[0])
+            return list((await self._registry.call(module, function, list(arguments)))[0])[:_MOST]
         except SpellError:
             return []
+
+    def _spells(self, prefix: str) -> dict[str, str]:
+        """Lua files, and the folders that may hold some."""
+        return {name: doc for name, doc in self._files(prefix).items() if name.endswith((".lua", "/"))}
 
     def _files(self, prefix: str) -> dict[str, str]:
         """Names in the folder that `prefix` begins, if the grants cover it."""

@@ -411,9 +411,7 @@ class Session:
 
     def _known_names(self, expression: str) -> list[str]:
         """Names under `expression` (empty: globals) that an error may suggest."""
-        if not expression:
-            return [export.module for export in self._registry.exports()]
-        return [export.name for export in self._registry.exports() if export.module == expression]
+        return self._help.names(expression)
 
     # ── help ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -46,6 +46,21 @@ async def test_tools_agents_and_states_complete_by_name(notebook: Notebook) -> N
     assert "core" in await offered(notebook, 'require("|")')
 
 
+async def test_events_stored_files_and_spells_complete(open_notebook: Open, tmp_path: Path) -> None:
+    (tmp_path / "spells").mkdir()
+    (tmp_path / "greet.lua").write_text("return 1")
+    (tmp_path / "notes.txt").write_text("x")
+    notebook = await open_notebook(grant_files="read:.")
+    await notebook.value("""
+    local door = events.new() door:on("door.opened", print):on("door.*", print) events.on("doorbell", print)
+    storage.write("drafts/one.txt", "x")""")
+    assert sorted(await offered(notebook, 'events.emit("door|") ')) == ["door.opened", "doorbell"]
+    assert await offered(notebook, 'storage.read("dr|") ') == ["drafts/one.txt"]
+    assert await offered(notebook, 'spell.run("g|") ') == ["greet.lua"]
+    assert await offered(notebook, 'spell.run("s|") ') == ["spells/"]
+    assert await offered(notebook, 'spell.run("n|") ') == []
+
+
 async def test_kept_states_of_other_sessions_complete(open_notebook: Open) -> None:
     first = await open_notebook()
     await first.value('state.create("kept_one", { persistent = true, defaults = { n = 1 } });')

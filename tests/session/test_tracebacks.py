@@ -123,3 +123,14 @@ async def test_lines_of_module_files_are_shown(open_notebook: Open, tmp_path: Pa
     assert "---> 3 │   return x.y.z" in told
     assert "---> 3 │ return y.z" in plain(await notebook.run("spell.include('bad.lua')"))
     assert "lib/deep.lua" not in notebook.session.sources  # it is no cell: its names are not the notebook's
+
+
+async def test_a_misspelt_member_of_any_module_is_told_the_right_one(spells: Spells) -> None:
+    assert "did you mean `state.create`?" in plain(await spells.run("state.creat('x')"))
+    assert "did you mean `async.sleep`?" in plain(await spells.run("async.slep(1)"))
+    assert "did you mean `storage.write`?" in plain(await spells.run("storage.wirte('x', 'y')"))
+
+
+async def test_a_function_is_called_by_the_name_that_the_spell_used(spells: Spells) -> None:
+    assert "calling 'json.encode'" in plain(await spells.run("json.encode(print)"))
+    assert "calling 'json.stringify'" in plain(await spells.run("json.stringify(print)"))

@@ -92,16 +92,19 @@ end
 
 -- Replace the names of functions that a global or a module's field holds: `string.rep`, `utils.parse`.
 local function name_functions(frames, functions)
-  local wanted, budget = {}, NAMES_LOOKED_AT
+  local wanted, called, budget = {}, {}, NAMES_LOOKED_AT -- of a function's names that by which it was called goes first
   for position, fn in next, functions do
-    if frames[position].kind ~= "main" then wanted[fn] = "" end
+    if frames[position].kind ~= "main" then wanted[fn], called[fn] = "", frames[position].name end
   end
   if not environment or next(wanted) == nil then return end
   local function look(members, prefix)
     for key, value in next, members do
       budget = budget - 1
       if budget < 0 then return end
-      if wanted[value] == "" and type(key) == "string" and #key <= NAME_BYTES then wanted[value] = prefix .. key end
+      local known = wanted[value]
+      if known and type(key) == "string" and #key <= NAME_BYTES and (known == "" or called[value] == key) then
+        wanted[value] = prefix .. key
+      end
     end
   end
   look(environment, "")

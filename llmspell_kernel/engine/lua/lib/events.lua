@@ -3,6 +3,7 @@
 local errorobject = require("errorobject")
 local traced = require("guarded").traced
 local host = require("host")
+local registry = require("lib.names")
 local promises = require("promises")
 local raise = require("raise")
 local scheduler = require("scheduler")
@@ -13,6 +14,9 @@ local concat, remove, sort, unpack = table.concat, table.remove, table.sort, tab
 local gsub, find, match = string.gsub, string.find, string.match
 
 local M = {}
+
+local KNOWN_MOST = 1000
+local known, known_count = registry.of("event"), 0 -- the events that somebody has listened to, for completion
 
 --- Something that happens: who listens is called.
 ---@class Emitter
@@ -49,7 +53,11 @@ local function add(emitter, name, event, fn, once)
   local list = listeners_of(emitter, name)
   raise.check(1, "emitter:" .. name, "string", event)
   raise.check(2, "emitter:" .. name, "function", fn)
-  list[#list + 1] = { event = event, pattern = pattern_of(event), fn = fn, once = once }
+  local pattern = pattern_of(event)
+  list[#list + 1] = { event = event, pattern = pattern, fn = fn, once = once }
+  if not pattern and not known[event] and known_count < KNOWN_MOST then
+    known[event], known_count = true, known_count + 1
+  end
   return emitter
 end
 
@@ -63,7 +71,7 @@ end
 --- --> hello Ada
 --- --> it is open
 --- ```
----@param event string
+---@param event EventName
 ---@param fn function
 ---@return Emitter emitter
 function methods:on(event, fn)
@@ -78,7 +86,7 @@ end
 --- --> first visitor
 --- --> true	false
 --- ```
----@param event string
+---@param event EventName
 ---@param fn function
 ---@return Emitter emitter
 function methods:once(event, fn)
@@ -91,7 +99,7 @@ end
 --- door:on("open", print):off("open", print)
 --- print(door:emit("open")) --> false
 --- ```
----@param event string
+---@param event EventName
 ---@param fn? function
 ---@return Emitter emitter
 function methods:off(event, fn)
@@ -135,7 +143,7 @@ end
 --- local door = events.new()
 --- print(door:emit("open")) --> false
 --- ```
----@param event string
+---@param event EventName
 ---@param ... any
 ---@return boolean heard
 function methods:emit(event, ...)
@@ -184,7 +192,7 @@ end
 --- ```lua
 --- print(events.new():on("open", print):on("o*", print):listener_count("open")) --> 2
 --- ```
----@param event string
+---@param event EventName
 ---@return integer count
 function methods:listener_count(event)
   return #self:listeners(event)
@@ -194,7 +202,7 @@ end
 --- ```lua
 --- print(events.new():on("open", print):listeners("open")[1] == print) --> true
 --- ```
----@param event string
+---@param event EventName
 ---@return function[] listeners
 function methods:listeners(event)
   local list = listeners_of(self, "listeners")
@@ -265,7 +273,7 @@ M.global = M.new()
 --- events.on("noon", function() print("lunch") end)
 --- events.emit("noon") --> lunch
 --- ```
----@param event string
+---@param event EventName
 ---@param fn function
 ---@return Emitter emitter
 function M.on(event, fn)
@@ -277,7 +285,7 @@ end
 --- events.once("midnight", function() print("sleep") end)
 --- events.emit("midnight") --> sleep
 --- ```
----@param event string
+---@param event EventName
 ---@param fn function
 ---@return Emitter emitter
 function M.once(event, fn)
@@ -288,7 +296,7 @@ end
 --- ```lua
 --- events.off("dawn")
 --- ```
----@param event string
+---@param event EventName
 ---@param fn? function
 ---@return Emitter emitter
 function M.off(event, fn)
@@ -299,7 +307,7 @@ end
 --- ```lua
 --- print(events.emit("nobody listens")) --> false
 --- ```
----@param event string
+---@param event EventName
 ---@param ... any
 ---@return boolean heard
 function M.emit(event, ...)
@@ -320,7 +328,7 @@ end
 --- ```lua
 --- print(events.listener_count("dusk")) --> 0
 --- ```
----@param event string
+---@param event EventName
 ---@return integer count
 function M.listener_count(event)
   return M.global:listener_count(event)

@@ -111,10 +111,14 @@ local KNOWN = {
   timeout = true,
 }
 
+local OPTIONS = "url, method, headers, query, body, json, form, auth and timeout"
+
 -- The request as the kernel process takes it.
 local function prepared(caller, options)
   for key in next, options do
-    if not KNOWN[key] then raise.raise("'" .. caller .. "' has no option '" .. tostring(key) .. "'") end
+    if not KNOWN[key] then
+      raise.raise("'" .. caller .. "' has no option '" .. tostring(key) .. "'; it takes " .. OPTIONS)
+    end
   end
   local headers, body, kind = {}, options.body, nil
   local given = raise.check(1, caller, "table", options.headers, true) or {}

@@ -15,7 +15,7 @@ local M = {}
 --- storage.set("settings", { theme = "dark" })
 --- print(storage.get("settings").theme) --> dark
 --- ```
----@param key string
+---@param key StoragePath
 ---@param value any nil deletes it
 ---@return boolean done
 function M.set(key, value)
@@ -32,7 +32,7 @@ end
 --- ```lua
 --- print(storage.get("never set", "nothing")) --> nothing
 --- ```
----@param key string
+---@param key StoragePath
 ---@param default? any
 ---@return any value
 function M.get(key, default)
