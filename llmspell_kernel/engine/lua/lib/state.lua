@@ -200,6 +200,9 @@ function State:set(where, value)
   return true
 end
 
+-- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
+local function given(...) return ... end
+
 --- Changes what is at a path to what `fn(old)` returns, and returns that. If another notebook changes it meanwhile,
 --- `fn` is called again with the newer value. With a table alone, sets each of its keys, all at once.
 --- ```lua
@@ -221,11 +224,10 @@ function State:update(where, fn)
     return true
   end
   raise.check(2, "update", "function", fn)
-  local value, err = change(keeper, keys_of(where, "update"), function(old)
+  return given(change(keeper, keys_of(where, "update"), function(old)
     local new = fn(path.clone(old))
     return true, new, new
-  end)
-  return value, err
+  end))
 end
 
 --- Sets what is at a path if it is still `expected` (nil: nothing); returns whether it was.
