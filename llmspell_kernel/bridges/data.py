@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from llmspell_kernel.bridges import data_csv, data_xml, data_yaml
 from llmspell_kernel.bridges.declaration import Bridge, export, table_type
 from llmspell_kernel.bridges.lua_modules import LuaModule
-from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.registry import Host, Results
 from llmspell_kernel.errors import WorldError
 from llmspell_kernel.language.annotations import option
 from llmspell_kernel.language.documentation import Documented
@@ -127,7 +127,9 @@ class DataBridge(Bridge):
         (``'"'``); ``numbers = true`` turns fields that are numbers into numbers.
         """
         dialect = data_csv.Dialect.of("data.parse_csv", options or {})
-        return await _read(text, dialect.parse)
+        rows = await _read(text, dialect.parse)
+        first = cast("dict[Any, Any]", rows[0]) if rows and isinstance(rows[0], dict) else {}
+        return Results((rows, [name for name in first if isinstance(name, str)]))
 
     @export(
         returns="string", example='print(data.to_csv({ { n = 1, s = "x" } }, { columns = { "n", "s" } }))'

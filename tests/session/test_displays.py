@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.session.outcome import Failed, Succeeded
@@ -190,6 +191,51 @@ async def test_progress_goes_along_with_loops_and_ends_the_same_each_time(notebo
         f"{full} 1 of 1",
         "[████████············] 4 of 10",
     ]
+
+
+async def test_columns_come_in_the_order_that_is_asked_for_or_that_a_file_has(notebook: Notebook) -> None:
+    def columns(bundle: dict[str, Any]) -> list[str]:
+        return re.findall(r"<th[^>]*>(?:<input[^>]*>)*(\w+) <small", bundle["text/html"])
+
+    await notebook.run("rows = data.parse_csv('name,born,city\\nAda,1815,London\\nAlan,1912,London')")
+    outcome = await notebook.run("return rows")
+    assert isinstance(outcome, Succeeded)
+    assert outcome.bundle is not None
+    assert columns(outcome.bundle) == ["name", "born", "city"]
+    shown = await bundles(
+        notebook,
+        """
+        display.table(rows, { columns = { "city", "name" } })
+        display.table(rows)
+        display.table({ ada = { born = 1815, name = "Ada" }, alan = { born = 1912 } }, { columns = { "name" } })
+        """,
+    )
+    assert [columns(bundle) for bundle in shown] == [["city", "name"], ["name", "born", "city"], ["name"]]
+    for code in (
+        "display.table(1)",
+        "display.table({}, { columns = {} })",
+        "display.table({}, { columns = 1 })",
+    ):
+        assert isinstance(await notebook.run(code), Failed)
+
+
+async def test_what_xeus_lua_observes_is_observed(notebook: Notebook) -> None:
+    code = """
+        heard = {}
+        local w = ilua.widgets
+        local function hear(value) heard[#heard + 1] = value end
+        local slider, pick = w.slider{ max = 9 }, w.dropdown{ _options_labels = { "a", "b", "c" } }
+        local tab, accordion, output = w.tab{ _titles = { "one", "two" } }, w.accordion(), w.output()
+        tab:add(w.slider(), w.text())
+        slider:register_observer(hear) pick:register_observer(hear) tab:register_observer(hear)
+        accordion:add(w.slider(), w.button())
+        accordion:set_title(2, "second")
+        slider.value = 4 async.sleep(0.05) pick.value = "c" async.sleep(0.05) tab.selected_index = 1 async.sleep(0.05)
+        local said = output:captured(function() print("inside") return 7 end)
+        return table.concat(heard, " "), accordion.titles[2], tab.titles[1], said
+    """
+    assert await notebook.value(code) == '"4.0 3 2"\t"second"\t"one"\t7'
+    assert [b["text/plain"] for b in await bundles(notebook, "ilua.display.display(nil, 1)")] == ["1"]
 
 
 async def test_the_names_of_xeus_lua_work(notebook: Notebook) -> None:

@@ -40,12 +40,24 @@ function M.show(value) show(value, "", false) end
 local configured -- its token changes when a copy of the engine becomes the session
 local shown = 0
 
---- As cells call it: show a value, and return the handle by which it can be updated.
-function M.display(value)
+local function new_handle()
   shown = shown + 1
   local handle = setmetatable({}, handle_meta)
   handle_ids[handle] = configured.token .. "-" .. shown
+  return handle
+end
+
+--- As cells call it: show a value, and return the handle by which it can be updated.
+function M.display(value)
+  local handle = new_handle()
   show(value, handle_ids[handle], false)
+  return handle
+end
+
+--- The same for a picture that snapshot.lua took.
+function M.display_picture(picture)
+  local handle = new_handle()
+  scheduler.post("host", "display", "snapshot", picture, handle_ids[handle], false)
   return handle
 end
 

@@ -1,5 +1,7 @@
 -- Tables that are better looked at as a grid: arrays of records and matrices. And tables of MIME types.
 
+local columns = require("columns")
+
 local debug_getmetatable = debug.getmetatable
 local math_huge, math_max, math_min, math_type = math.huge, math.max, math.min, math.type
 local string_match, string_sub = string.match, string.sub
@@ -80,6 +82,18 @@ local function column_names(rows, alike)
   return names
 end
 
+-- The names in the order that `first` gives them, the others after them.
+local function in_order(names, first)
+  local place = {}
+  for i = 1, #first do place[first[i]] = i end
+  table_sort(names, function(a, b)
+    local x, y = place[a] or math_huge, place[b] or math_huge
+    if x ~= y then return x < y end
+    return string_sub(a, 1, CUT_BYTES) < string_sub(b, 1, CUT_BYTES)
+  end)
+  return names
+end
+
 -- The common length of rows that are arrays of scalars, or nil.
 local function matrix_width(rows)
   local width = rawlen(rows[1])
@@ -148,14 +162,15 @@ function M.grid(t, n, job, describe, depth, keys)
   if n < 1 then return nil end
   local rows, head = rows_of(t, n, depth, keys)
   if not fresh(rows, job) then return nil end
-  local width = nil
-  if not keys then width = matrix_width(rows) end
-  local names = nil
-  if not width then
+  local chosen = depth == 0 and job.budget.columns
+  local names, width = chosen or nil, nil
+  if not keys and not chosen then width = matrix_width(rows) end
+  if not width and not chosen then
     names = column_names(rows, keys and 0.75 or 0.5)
     if not names or not mostly_scalar(rows, names) then return nil end
-    width = #names
+    if columns.of(t) then names = in_order(names, columns.of(t)) end
   end
+  width = width or #names
   local shown_width = math_min(width, COLUMNS)
   rows, head = fewer_rows(rows, head, shown_width, keys ~= nil)
   -- Cells are small: four of them count as one node.

@@ -38,6 +38,7 @@ M.BUDGET = {
   fields = { 200, 60, 30 }, -- fields of a table
   grid = true, -- look for records, matrices and vectors
   rich = true, -- ask the value itself for __html, __markdown and __mime
+  columns = false, -- the columns of a grid, in their order
 }
 
 -- Data that a value gave for its own display: whole or not at all.

@@ -6,6 +6,7 @@
 
 local bridge = require("bridge")
 local codec = require("codec")
+local columns = require("columns")
 local json = require("lib.json")
 local path = require("lib.path")
 local raise = require("raise")
@@ -25,6 +26,15 @@ for _, name in next, { "yaml", "xml", "csv" } do
   WRITERS[name] = bridge.bind("data", "to_" .. name)
   M["parse_" .. name], M["to_" .. name] = READERS[name], WRITERS[name]
 end
+
+-- The fields of a file have an order, in which a grid shows them.
+local parse_csv = READERS.csv
+function M.parse_csv(text, options)
+  local rows, names = parse_csv(text, options)
+  if rows == nil then return nil, names end
+  return columns.mark(rows, names)
+end
+READERS.csv = M.parse_csv
 READERS.yml, WRITERS.yml = READERS.yaml, WRITERS.yaml
 
 local function format_of(table_of, format, name)

@@ -4,7 +4,7 @@ local globals = require("globals")
 local raise = require("raise")
 local snapshot = require("snapshot")
 
-local next, rawlen, tostring, type = next, rawlen, tostring, type
+local next, rawget, rawlen, tostring, type = next, rawget, rawlen, tostring, type
 local byte, concat, find, format, gsub, insert, remove, sub =
   string.byte, table.concat, string.find, string.format, string.gsub, table.insert, table.remove, string.sub
 local utf8_len = utf8.len
@@ -24,6 +24,26 @@ end
 local function without_tags(markup)
   local text = gsub(gsub(sub(markup, 1, PLAIN_BYTES), "<[^<>]*>", ""), "&(%a+);", NAMED)
   return (gsub(text, "^%s+", ""))
+end
+
+--- Shows records as a grid, with the columns that are asked for in their order.
+--- ```lua
+--- display.table({ { name = "Ada", born = 1815 } }, { columns = { "name", "born" } })
+--- ```
+---@param rows table a list of records, or a map of them
+---@param options? table `columns`: a list of names
+---@return display handle
+function M.table(rows, options)
+  raise.check(1, "display.table", "table", rows)
+  raise.check(2, "display.table", "table", options, true)
+  local wanted = options and raise.check(2, "display.table", "table", options.columns, true)
+  if not wanted then return globals.display(rows) end
+  local names = {}
+  for index = 1, rawlen(wanted) do
+    names[index] = tostring(rawget(wanted, index))
+  end
+  if #names == 0 then raise.raise("'display.table' got no columns") end
+  return globals.display_picture(snapshot.take(rows, { columns = names }))
 end
 
 --- Shows HTML. What acts or loads in it (scripts, frames, remote images) is left out.
