@@ -15,6 +15,8 @@ from llmspell_kernel.engine.process import Endpoint, EngineOptions, launch
 from llmspell_kernel.errors import EngineDied, EngineError, ProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import msgspec
 
 _WAKE_SECONDS = 10.0
@@ -87,6 +89,7 @@ class EngineClient:
         self._transport: asyncio.Transport | None = None
         self._link: _Link | None = None
         self._ready: asyncio.Future[wire.Ready] | None = None
+        self._woken: Callable[[wire.Ready], None] | None = None
         self._done: dict[int, asyncio.Future[wire.Done]] = {}
         self._group = 0
         """The process group of the engine and its copies, 0 if it is the kernel process's too."""
@@ -123,10 +126,16 @@ class EngineClient:
         """
         return await self._attach(endpoint or launch(self._options))
 
-    async def _attach(self, endpoint: Endpoint, *, wake: wire.Wake | None = None) -> wire.Ready:
+    async def _attach(
+        self,
+        endpoint: Endpoint,
+        *,
+        wake: wire.Wake | None = None,
+        woken: Callable[[wire.Ready], None] | None = None,
+    ) -> wire.Ready:
         loop = asyncio.get_running_loop()
         self._endpoint = endpoint
-        self._ready = loop.create_future()
+        self._ready, self._woken = loop.create_future(), woken
         link = self._link = _Link(self)
         endpoint.data.setblocking(False)
         endpoint.control.setblocking(False)
@@ -144,11 +153,16 @@ class EngineClient:
         except TimeoutError:
             raise EngineDied("the copy of the engine did not wake") from None
 
-    async def recover(self, copy: Endpoint, *, calm: bool = False) -> wire.Ready:
-        """Make the sleeping `copy` the engine, its tasks ended if it is to be `calm`; the one before it is killed."""
+    async def recover(
+        self, copy: Endpoint, woken: Callable[[wire.Ready], None], *, calm: bool = False
+    ) -> wire.Ready:
+        """Make the sleeping `copy` the engine, its tasks ended if it is to be `calm`; the one before it is killed.
+
+        `woken` is called before anything else is heard of it.
+        """
         self.kill()
         await self._detach()
-        return await self._attach(copy, wake=wire.Wake(calm=calm))
+        return await self._attach(copy, wake=wire.Wake(calm=calm), woken=woken)
 
     async def branch(self, copy: Endpoint) -> wire.Ready:
         """Make `copy`, of an engine that goes on, this client's engine; the one before it is killed."""
@@ -258,6 +272,8 @@ class EngineClient:
                 self._listener.on_stopping(frame)
             case wire.Ready():
                 if self._ready is not None and not self._ready.done():
+                    if self._woken is not None:
+                        self._woken(frame)
                     self._ready.set_result(frame)
 
     async def execute(self, cell: int, name: str, code: bytes, mode: str) -> wire.Done:

@@ -135,6 +135,8 @@ class Ready(Frame, frozen=True, tag="ready"):
     pid: int
     lua: str
     layers: dict[str, str]
+    waiting: list[int] = []
+    """The bridge calls that a copy which was woken waits for."""
 
 
 class Output(Frame, frozen=True, tag="output"):

@@ -322,7 +322,12 @@ class Worker:
 
     def announce(self, layers: dict[str, str]) -> None:
         """Tell the kernel process that cells may come."""
-        self._send(wire.Ready(os.getpid(), ".".join(map(str, lua54.LUA_VERSION)), layers))
+        waiting = self._state.call("engine", "waiting")
+        self._send(wire.Ready(os.getpid(), ".".join(map(str, lua54.LUA_VERSION)), layers, _numbers(waiting)))
+
+
+def _numbers(results: Any) -> list[int]:
+    return [] if results is None else list(_tuple(results))
 
 
 def _tuple(results: Any) -> tuple[Any, ...]:

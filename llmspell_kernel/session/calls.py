@@ -40,6 +40,8 @@ class BridgeCalls:
         self._send = send
         self._warned = warned
         self._running: dict[int, UnderWay] = {}
+        self._asked: dict[int, list[UnderWay]] = {}
+        """What the checkpoints that are being made wait for, by number."""
 
     def serve(self, frame: wire.Call) -> None:
         """Start the call that `frame` asks for."""
@@ -49,6 +51,8 @@ class BridgeCalls:
             return
         call = UnderWay(frame.call)
         self._running[frame.call] = call
+        for waited in self._asked.values():
+            waited.append(call)
         call.task = asyncio.create_task(self._run(call, frame, context))
         call.task.add_done_callback(lambda _: self._ended(call))
 
@@ -112,16 +116,31 @@ class BridgeCalls:
         """How many calls are under way."""
         return len(self._running)
 
-    def checkpointed(self, moment: int) -> tuple[UnderWay, ...]:
-        """The checkpoint of this number was asked for; returns the calls that it waits for."""
-        self._references.checkpointed(moment)
-        return tuple(self._running.values())
+    def checkpointed(self, moment: int) -> list[UnderWay]:
+        """The checkpoint of this number was asked for; returns the calls that it waits for.
 
-    def rolled_back(self, moment: int, known: tuple[UnderWay, ...]) -> None:
-        """That checkpoint is the engine now: end what it never asked, tell it again what it missed."""
+        Until `forked` is told that it was made, calls are added to them that were under way to this process then.
+        """
+        self._references.checkpointed(moment)
+        waited = self._asked[moment] = list(self._running.values())
+        return waited
+
+    def forked(self, moment: int) -> None:
+        """The checkpoint of this number was made, or will never be."""
+        self._asked.pop(moment, None)
+
+    def rolled_back(self, moment: int, known: list[UnderWay], waiting: list[int]) -> None:
+        """That checkpoint is the engine now: end what it never asked, tell it again what it missed.
+
+        `waiting` are the calls that it waits for itself: it may have made some that nobody had heard of yet when it was
+        asked for. Its numbers are those of the engine before it, which gave higher ones to all that came later.
+        """
+        known = [*known, *(call for n, call in self._running.items() if n in waiting and call not in known)]
         for call in [call for call in self._running.values() if call not in known]:
             del self._running[call.number]
             call.cancel()
+        for number in {*waiting}.difference(call.number for call in known):
+            self._send(UnderWay(number).lost())
         missed = [call for call in known if call.answer is not None]
         self._references.handles.rolled_back(moment, (held for call in missed for held in call.handles))
         self._references.callbacks.rolled_back(moment)
@@ -153,8 +172,12 @@ class UnderWay:
         if self.task is not None:
             self.task.cancel()
         if self.answer is None:
-            fault = Cancelled("this call was cancelled by a cell that was undone")
-            self.answer = wire.Answer(self.number, False, values.encode_raw(_told(fault)))
+            self.answer = self.lost()
+
+    def lost(self) -> wire.Answer:
+        """What is answered where there is no answer any more."""
+        fault = Cancelled("this call was cancelled by a cell that was undone")
+        return wire.Answer(self.number, False, values.encode_raw(_told(fault)))
 
 
 def _told(error: SpellError) -> dict[str, Any]:

@@ -35,7 +35,7 @@ _PAGE_BYTES = 4096
 class Noted:
     """What the session remembers of its own side of a point."""
 
-    calls: tuple[UnderWay, ...]
+    calls: list[UnderWay]
     """The bridge calls that the copy waits for."""
     sources: dict[str, str]
     warned: frozenset[str]
@@ -86,6 +86,7 @@ class Checkpoints:
         client: EngineClient,
         settings: Settings,
         note: Callable[[int], Noted],
+        forked: Callable[[int], None],
         forget: Callable[[int], None],
     ) -> None:
         """Begin without any.
@@ -94,12 +95,14 @@ class Checkpoints:
             client: forks them.
             settings: how many, and how much memory they may hold.
             note: notes the session's own side of the point with this number.
+            forked: is told that the copy of that number is there, or never will be.
             forget: drops what was noted of it.
         """
         self._client = client
         self._most = min(settings.checkpoints.undo, _MOST_POINTS - _MOST_NAMED)
         self._budget = settings.checkpoints.memory
         self._note = note
+        self._forked = forked
         self._forget = forget
         self.enabled = settings.checkpoints.enabled and hasattr(os, "fork")
         self.points: list[Point] = []
@@ -156,6 +159,7 @@ class Checkpoints:
             self.points[-1].acts[what] += 1
 
     def _taken(self, point: Point, copy: asyncio.Future[Endpoint]) -> None:
+        self._forked(point.number)
         if self._drop_failed(point, copy):
             return
         taken = copy.result()

@@ -79,7 +79,9 @@ class Session:
         self._calls = BridgeCalls(
             self._registry, self._references, self._surface_of, self._send, self._warned
         )
-        self.checkpoints = Checkpoints(self._client, settings, self._note, self._references.uncheckpointed)
+        self.checkpoints = Checkpoints(
+            self._client, settings, self._note, self._calls.forked, self._references.uncheckpointed
+        )
         self.permissions = Permissions(
             settings.grants, asks=settings.asks, running=lambda: self._stopping.cell
         )
@@ -369,7 +371,9 @@ class Session:
             while True:
                 undone = self.checkpoints.leave_for(point)
                 try:
-                    await self._client.recover(await point.copy, calm=self._stopping.runaway)
+                    await self._client.recover(
+                        await point.copy, partial(self._went_back, point), calm=self._stopping.runaway
+                    )
                 except EngineError:
                     self.checkpoints.abandon(point)
                     if not self.checkpoints.points:
@@ -378,8 +382,6 @@ class Session:
                 else:
                     break
             self._stopping.runaway = False
-            self.checkpoints.renew(point)
-            self._went_back(point)
             await self._renew(random=False)
             return undone
         finally:
@@ -389,9 +391,10 @@ class Session:
     def _note(self, number: int) -> Noted:
         return Noted(self._calls.checkpointed(number), dict(self.sources), frozenset(self._warned))
 
-    def _went_back(self, point: Point) -> None:
+    def _went_back(self, point: Point, woken: wire.Ready) -> None:
+        self.checkpoints.renew(point)
         noted: Noted = point.noted
-        self._calls.rolled_back(point.number, noted.calls)
+        self._calls.rolled_back(point.number, noted.calls, woken.waiting)
         self.sources.clear()
         self.sources.update(noted.sources)
         self._warned.intersection_update(noted.warned)

@@ -13,6 +13,8 @@ local trace = require("trace")
 local error, next, pcall, select, setmetatable = error, next, pcall, select, setmetatable
 local raw_resume, unpack = coroutine.resume, table.unpack
 
+local MOST_TOLD = 5000 -- numbers of calls: they are told on the stack
+
 return function(S)
   local calls, next_call = {}, 0 -- bridge call id → waiter
   local next_callback, held = 0, 0
@@ -23,6 +25,16 @@ return function(S)
   --- Whether something outside of Lua may still wake a task.
   function S.outside()
     return next(calls) ~= nil or next(callbacks) ~= nil or next(S.children) ~= nil
+  end
+
+  --- The numbers of the bridge calls that are waited for; of very many some.
+  function S.waiting_calls()
+    local numbers = {}
+    for number in next, calls do
+      if #numbers >= MOST_TOLD then break end
+      numbers[#numbers + 1] = number
+    end
+    return numbers
   end
 
   --- How many functions of Lua's the kernel process holds.

@@ -14,7 +14,8 @@ local math_max, math_min = math.max, math.min
 local M = {}
 
 local FEWEST = 1024 -- noted before the first sweep
-local COLLECTIONS = 8 -- made in one cell to find some dead: a cell that goes on at the limit must not spend its time so
+local COLLECTED = 512 * 1024 -- kilobytes gone through in one cell to find some dead: a cell that goes on at the limit
+-- must not spend its time so, nor a large state, which a collection copies if there is a checkpoint, many seconds
 
 -- The makers are created from this one, whose hook interrupt.py sets. It must never die: not even of a lack of memory.
 local seed = raw_create(function(body)
@@ -28,7 +29,7 @@ M.seed = seed
 local noted, count = setmetatable({}, { __mode = "v" }), 0
 local sweep_at = 0 -- the first one, which needs a maker, makes room too
 local swept, made_before = 0, 0
-local collections = 0
+local collected = 0
 local maker -- nil until it is needed, when the seed has its hook
 
 -- A protected call in the maker would cost each coroutine what making it costs; a maker that died is replaced instead.
@@ -72,8 +73,9 @@ local function make_room()
   local most = limits.most.coroutines
   sweep(false)
   if count >= most then sweep(true) end
-  if count >= most and collections < COLLECTIONS then
-    collections = collections + 1
+  local held = count >= most and collectgarbage("count")
+  if held and collected + held <= COLLECTED then
+    collected = collected + held
     collectgarbage()
     sweep(true)
   end
@@ -113,7 +115,7 @@ end
 --- A cell begins.
 function M.begin_cell()
   made_before = swept + count
-  collections = 0
+  collected = 0
 end
 
 --- How many the last cell created, and how many are alive.

@@ -167,6 +167,9 @@ function M.stopped()
   return concluded(scheduler.after_stop(), "stopped", codec.encode(told))
 end
 
+-- The numbers of the bridge calls that tasks wait for.
+function M.waiting() return table.unpack(scheduler.waiting_calls()) end
+
 -- A copy that was woken: what it must not have in common with the engine that it was forked from.
 function M.renewed(_context, token, ...)
   configured.token = token
