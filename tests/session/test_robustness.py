@@ -9,16 +9,18 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import pytest
 
+from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.engine import client as client_module
 from llmspell_kernel.engine import wire
 from llmspell_kernel.engine.process import Endpoint, launch
 from llmspell_kernel.errors import EngineError
+from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.launching import engine_options
 from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 from llmspell_kernel.session.session import Session
@@ -245,6 +247,65 @@ async def test_nothing_of_an_engine_survives_its_session(planted: Notebook) -> N
     while lives(group):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+# ── calls that are made while a checkpoint is asked for ──────────────────────────────────────────
+
+
+class Far(Bridge):
+    """Answers when it is told to."""
+
+    module: ClassVar[str] = "far"
+    asked: ClassVar[list[asyncio.Future[str]]] = []
+
+    def __init__(self, host: object) -> None:
+        pass
+
+    @export(returns="string")
+    async def ask(self) -> str:
+        """Ask and wait."""
+        answer = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        return await answer
+
+
+@pytest.mark.parametrize("answered", ["before", "after"])
+async def test_a_call_that_a_checkpoint_knows_and_nobody_else_did(
+    open_notebook: Open, monkeypatch: pytest.MonkeyPatch, answered: str
+) -> None:
+    found = session_module.installed_bridges()
+    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Far])
+    Far.asked = []
+    notebook: Notebook = await open_notebook()
+    await notebook.run(f"""{SETUP}
+      async(function()
+        async.sleep(0.05)
+        local begun = os.clock()
+        while os.clock() - begun < 0.3 do end
+        heard = far.ask()
+      end);""")
+    await asyncio.sleep(0.2)  # it computes
+    checkpoints = notebook.session.checkpoints
+    checkpoints.mark_stale()
+    checkpoints.take(0)
+    point = checkpoints.points[-1]
+    assert not point.copy.done()
+    await asyncio.wait_for(point.copy, 20)
+    while not Far.asked:
+        await asyncio.sleep(0.01)
+    if answered == "before":
+        Far.asked[0].set_result("yes")
+        await asyncio.sleep(0.1)
+    os.kill(engine(notebook), signal.SIGKILL)
+    await asyncio.sleep(0.1)
+    assert await intact(notebook)
+    if answered == "after":
+        Far.asked[0].set_result("yes")
+    for _ in range(100):
+        if await notebook.value("heard") is not None:
+            break
+    assert await notebook.value("heard") == '"yes"'
+    assert len(Far.asked) == 1
 
 
 # ── an engine that speaks nonsense ───────────────────────────────────────────────────────────────
