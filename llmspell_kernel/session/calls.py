@@ -119,7 +119,7 @@ class BridgeCalls:
     def checkpointed(self, moment: int) -> list[UnderWay]:
         """The checkpoint of this number was asked for; returns the calls that it waits for.
 
-        Until `forked` is told that it was made, calls are added to them that were under way to this process then.
+        Until `forked` is told that it was made, calls are added to them that it may wait for: which, it will tell itself.
         """
         self._references.checkpointed(moment)
         waited = self._asked[moment] = list(self._running.values())
@@ -132,10 +132,11 @@ class BridgeCalls:
     def rolled_back(self, moment: int, known: list[UnderWay], waiting: list[int]) -> None:
         """That checkpoint is the engine now: end what it never asked, tell it again what it missed.
 
-        `waiting` are the calls that it waits for itself: it may have made some that nobody had heard of yet when it was
-        asked for. Its numbers are those of the engine before it, which gave higher ones to all that came later.
+        `waiting` are the calls that it waits for, of those `known` and of some that nobody had heard of yet when it was
+        asked for. The engine before it gave higher numbers to all that came later.
         """
-        known = [*known, *(call for n, call in self._running.items() if n in waiting and call not in known)]
+        waited = {call.number: call for call in [*self._running.values(), *known]}
+        known = [waited[number] for number in waiting if number in waited]
         for call in [call for call in self._running.values() if call not in known]:
             del self._running[call.number]
             call.cancel()

@@ -13,7 +13,7 @@ local trace = require("trace")
 local error, next, pcall, select, setmetatable = error, next, pcall, select, setmetatable
 local raw_resume, unpack = coroutine.resume, table.unpack
 
-local MOST_TOLD = 5000 -- numbers of calls: they are told on the stack
+local MOST_TOLD = 100000 -- numbers of calls: they are told on the stack
 
 return function(S)
   local calls, next_call = {}, 0 -- bridge call id → waiter
