@@ -119,7 +119,7 @@ class BridgeCalls:
     def checkpointed(self, moment: int) -> list[UnderWay]:
         """The checkpoint of this number was asked for; returns the calls that it waits for.
 
-        Until `forked` is told that it was made, calls are added to them that it may wait for: which, it will tell itself.
+        Until `forked` is told that it was made, calls are added to them that it may wait for; which they are it tells.
         """
         self._references.checkpointed(moment)
         waited = self._asked[moment] = list(self._running.values())
