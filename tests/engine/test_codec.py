@@ -152,6 +152,49 @@ def test_lua_values_arrive_as(lua: LuaHarness, expression: str, expected: Any) -
     assert exact(roundtrip(lua, expression)) == exact(expected)
 
 
+@given(st.sets(st.integers(1, 9)), TREES.filter(lambda tree: tree is not None))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_list_with_holes_is_a_map_and_one_without_is_a_list(
+    echo: LuaHarness, places: set[int], tree: Any
+) -> None:
+    sent = dict.fromkeys(places, tree)
+    packed = echo.run(CODEC + "local v = codec.decode((...)) return codec.encode(v)", values.encode(sent))
+    whole = bool(places) and max(places) == len(places)
+    assert exact(values.decode(packed)) == exact([tree] * len(places) if whole else sent)
+
+
+STEPS = st.lists(
+    st.one_of(st.integers(-5, 9), st.from_regex(r"\A[a-z][a-z0-9]{0,5}\Z"), st.just("a b")),
+    min_size=1,
+    max_size=12,
+)
+
+
+def _written(step: int | str) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f'["{step}"]' if " " in step else f".{step}"
+
+
+@given(STEPS, st.data())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_cycle_anywhere_is_named_by_its_path(
+    lua: LuaHarness, steps: list[int | str], data: st.DataObject
+) -> None:
+    back_to = data.draw(st.integers(0, len(steps) - 1))
+    keys = ", ".join(str(step) if isinstance(step, int) else f"'{step}'" for step in steps)
+    build = f"""
+      local keys, tables = {{ {keys} }}, {{ [0] = {{}} }}
+      for i = 1, #keys - 1 do tables[i] = {{}} tables[i - 1][keys[i]] = tables[i] end
+      tables[#keys - 1][keys[#keys]] = tables[{back_to}]
+      return tables[0]
+    """
+    path = "".join(map(_written, steps))
+    reserved = {"and", "do", "end", "for", "if", "in", "nil", "not", "or", "then", "else", "true", "while"}
+    if not reserved & {str(step) for step in steps}:
+        assert problem(lua, build) == f"argument 2{path}: a cycle cannot cross"
+
+
 def test_a_list_decoded_empty_stays_a_list(lua: LuaHarness) -> None:
     assert roundtrip(lua, "codec.decode((codec.encode(codec.array({}))))") == []
 

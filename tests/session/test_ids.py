@@ -112,3 +112,15 @@ async def test_while_a_cell_runs_the_last_names_are_offered(notebook: Notebook) 
     surface = Asking(notebook)
     await notebook.session.execute("input('?')", surface, "cell 9")
     assert surface.offered == ["roll_dice"]
+
+
+async def test_options_of_formats_and_tests_complete(notebook: Notebook) -> None:
+    async def options(marked: str) -> set[str]:
+        return {one.removesuffix(" = ") for one in await offered(notebook, marked) if one.endswith(" = ")}
+
+    reading = {"all", "columns", "delimiter", "header", "numbers", "quote", "whitespace"}
+    assert await options('data.parse(text, "csv", { | })') == reading
+    assert await options('data.stringify(rows, "yaml", { | })') >= {"flow", "indent", "columns", "sort"}
+    assert await options("data.to_json(rows, { | })") == {"indent", "sort"}
+    assert await options('testing.skip("later", nil, { | })') == {"timeout"}
+    assert await offered(notebook, 'data.parse(text, "ya|")') == ["yaml"]

@@ -48,8 +48,8 @@ end
 --- print(data.parse("a: [1, 2]", "yaml").a[2]) --> 2
 --- ```
 ---@param text string
----@param format string
----@param options? table those of `data.parse_csv` and the like
+---@param format "json"|"yaml"|"xml"|"csv"
+---@param options? data.Csv|data.Yaml|data.Xml those of `data.parse_csv` and the like
 ---@return any value
 function M.parse(text, format, options)
   return format_of(READERS, format, "data.parse")(text, options)
@@ -60,8 +60,8 @@ end
 --- print(data.stringify({ { n = 1, s = "x,y" } }, "csv"))
 --- ```
 ---@param value any
----@param format string
----@param options? table those of `data.to_csv` and the like
+---@param format "json"|"yaml"|"xml"|"csv"
+---@param options? json.Options|data.Csv|data.YamlStyle|data.XmlStyle those of `data.to_csv` and the like
 ---@return string text
 function M.stringify(value, format, options)
   return format_of(WRITERS, format, "data.stringify")(value, options)
@@ -72,8 +72,8 @@ end
 --- print(data.convert("a: 1", "yaml", "json")) --> {"a":1}
 --- ```
 ---@param text string
----@param from string
----@param to string
+---@param from "json"|"yaml"|"xml"|"csv"
+---@param to "json"|"yaml"|"xml"|"csv"
 ---@return string text
 function M.convert(text, from, to)
   local write = format_of(WRITERS, to, "data.convert")
@@ -99,7 +99,7 @@ end
 --- print(data.to_json({ 1, 2 })) --> [1,2]
 --- ```
 ---@param value any
----@param options? table|string
+---@param options? json.Options|"pretty"
 ---@return string json
 function M.to_json(value, options)
   if type(options) == "string" then options = options == "pretty" end

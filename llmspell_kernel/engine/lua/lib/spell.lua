@@ -228,7 +228,7 @@ end
 --- ```lua
 --- print(spell.include("json") == json) --> true
 --- ```
----@param name string
+---@param name SpellPath
 ---@return any module
 function M.include(name)
   raise.check(1, "spell.include", "string", name)

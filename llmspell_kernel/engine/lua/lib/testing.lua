@@ -129,7 +129,7 @@ end
 --- ```
 ---@param name string
 ---@param fn? function
----@param options? table
+---@param options? { timeout?: number }
 function M.skip(name, fn, options)
   add_test("testing.skip", name, fn, with(options, "skip"))
 end
@@ -140,7 +140,7 @@ end
 --- ```
 ---@param name string
 ---@param fn function
----@param options? table
+---@param options? { timeout?: number }
 function M.only(name, fn, options)
   add_test("testing.only", name, fn, with(options, "only"))
 end
