@@ -97,8 +97,8 @@ CASES = {
         "true\tfalse\ttrue\tfalse\ttrue\tfalse",
     ),
     "errors.fallback": (
-        "local f = errors.fallback(function(x) if x == 1 then return nil, 'no' elseif x == 2 then error('no') end return x "
-        "end, function(x) return 'instead ' .. x end) print(f(1), f(2), f(3))",
+        "local f = errors.fallback(function(x) if x == 1 then return nil, 'no' elseif x == 2 then error('no') end "
+        "return x end, function(x) return 'instead ' .. x end) print(f(1), f(2), f(3))",
         "instead 1\tinstead 2\t3",
     ),
     "errors.from": (
@@ -119,7 +119,8 @@ CASES = {
     "expectations": (
         "local e = testing.expect e(nil):to_be_falsy() e({x = false}):to_have_key('x', false) e(''):to_be_empty() "
         "e(1):to_be_less_than(2) print(pcall(function() e(0):to_be_falsy() end)) "
-        "print(pcall(function() e({x = 1}):to_have_key('x', 2) end)) print(pcall(function() e(2):to_be_less_than(2) end)) "
+        "print(pcall(function() e({x = 1}):to_have_key('x', 2) end)) "
+        "print(pcall(function() e(2):to_be_less_than(2) end)) "
         "print(pcall(function() e({1}):to_be_empty() end))",
         'false\tHERE: expected 0 to be nil or false\nfalse\tHERE: expected {x = 1} to have the key "x" = 2\n'
         "false\tHERE: expected 2 to be less than 2\nfalse\tHERE: expected {1} to be empty",
