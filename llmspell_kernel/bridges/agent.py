@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar, cast
 
 import msgspec
 
+from llmspell_kernel.bridges.agent_hooks import HookedModels
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.llm_files import attach
 from llmspell_kernel.bridges.llm_messages import plain_message, plain_usage
@@ -16,6 +18,7 @@ from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.llm.agent_loop import agent_events
 from llmspell_kernel.llm.agents import (
     Answered,
+    Asker,
     Ended,
     Event,
     Limits,
@@ -26,7 +29,7 @@ from llmspell_kernel.llm.agents import (
     ToolRun,
     ToolStarted,
 )
-from llmspell_kernel.llm.protocol import Response, TextDelta, ToolSpec, Usage
+from llmspell_kernel.llm.protocol import Request, Response, TextDelta, ToolSpec, Usage
 
 
 class AgentBridge(Bridge):
@@ -49,6 +52,12 @@ class AgentRuns(Bridge):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._hooked: dict[int, HookedModels] = {}
+
+    @export()
+    async def step(self, run: int, number: int, asked: dict[str, Any]) -> Any:
+        """Ask the model question `number` of a run, as the hooks have left it."""
+        return await self._hooked[run].step(number, asked)
 
     @export()
     async def run(
@@ -58,24 +67,49 @@ class AgentRuns(Bridge):
         limits: dict[str, Any],
         hear: CallbackRef | None = None,
         stream: bool = False,
+        ask: CallbackRef | None = None,
     ) -> Any:
         """Run to the answer; the tools' functions belong to this run alone and are let go at its end.
 
         `hear` is told each step, ``text`` (with `stream`), ``answer``, ``tool_call`` and ``tool_result``, and ends
-        the run by answering true: what had been said by then is the answer.
+        the run by answering true: what had been said by then is the answer. `ask` runs the hooks around each
+        question to the model; it gets the number of the run and of the question, which `step` takes.
         """
         described = cast("list[dict[str, Any]]", tools)
         request, provider, extras = request_of("agent.run", question, None)
         request = await attach(self._host, "agent.run", request, extras)
         run = _Run()
-        events = agent_events(
-            self._host.models,
+        models: Asker = self._host.models
+        if ask is not None:
+            models = self._hooked[id(run)] = HookedModels(models, self._host, ask, id(run))
+        try:
+            return await self._follow(
+                run, self._events(models, request, described, limits, provider, stream), hear
+            )
+        finally:
+            self._hooked.pop(id(run), None)
+
+    def _events(
+        self,
+        models: Asker,
+        request: Request,
+        tools: list[dict[str, Any]],
+        limits: dict[str, Any],
+        provider: str,
+        stream: bool,
+    ) -> AsyncGenerator[Event, None]:
+        return agent_events(
+            models,
             request,
-            [self._tool(tool) for tool in described],
+            [self._tool(tool) for tool in tools],
             provider=provider,
             limits=Limits(**limits),
             stream=stream,
         )
+
+    async def _follow(
+        self, run: _Run, events: AsyncGenerator[Event, None], hear: CallbackRef | None
+    ) -> dict[str, Any]:
         async with aclosing(events):
             async for event in events:
                 run.follow(event)

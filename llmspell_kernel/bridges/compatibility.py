@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from typing import TYPE_CHECKING, ClassVar
 
+from llmspell_kernel.bridges import granted_files
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.errors import BadArgument
 
@@ -122,7 +123,7 @@ class RsHook(_RsGlobal):
     """rs-llmspell's hooks, over ``hooks``."""
 
     module: ClassVar[str] = "Hook"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.hook"
 
 
 class RsUtils(_RsGlobal):
@@ -137,14 +138,14 @@ class RsSession(_RsGlobal):
     """rs-llmspell's sessions: named tables that can be saved."""
 
     module: ClassVar[str] = "Session"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.sessions"
 
 
 class RsArtifact(_RsGlobal):
     """rs-llmspell's artifacts: what a session keeps."""
 
     module: ClassVar[str] = "Artifact"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.sessions"
 
 
 class RsTemplate(_RsGlobal):
@@ -175,7 +176,14 @@ class CompatTools(Bridge):
     internal: ClassVar[bool] = True
 
     def __init__(self, host: Host) -> None:
-        """Nothing of `host` is needed."""
+        self._host = host
+
+    @export()
+    async def folder(self, path: str) -> bool:
+        """Make a folder, with those that it is in, where files may be written."""
+        await self._host.require("tools", "file_write", "tools.create_directory")
+        await granted_files.make_folder(self._host, path, "tools.create_directory")
+        return True
 
     @export()
     async def digest(self, algorithm: str, data: bytes) -> str:

@@ -60,26 +60,36 @@ class FileTools(Bridge):
         example='tools.file_write{path = "out.txt", content = "Hello."}',
         grant="files",
     )
-    async def file_write(self, arguments: Annotated[dict[str, Any], "tools.FileContent"]) -> Any:
+    async def file_write(
+        self,
+        arguments: Annotated[dict[str, Any] | str, "string|tools.FileContent"],
+        content: str | bytes | None = None,
+    ) -> Any:
         """Write a file, in place of what it holds; tells how many bytes.
 
         Args:
             arguments: its path and content
+            content: what is written, after a path alone
         """
-        return await self._write("file_write", arguments, append=False)
+        return await self._write("file_write", _both(arguments, content), append=False)
 
     @export(
         returns="bytes: integer?, err: Error?",
         example='tools.file_append{path = "out.txt", content = "More."}',
         grant="files",
     )
-    async def file_append(self, arguments: Annotated[dict[str, Any], "tools.FileContent"]) -> Any:
+    async def file_append(
+        self,
+        arguments: Annotated[dict[str, Any] | str, "string|tools.FileContent"],
+        content: str | bytes | None = None,
+    ) -> Any:
         """Write at the end of a file, which is made if need be; tells how many bytes.
 
         Args:
             arguments: its path and content
+            content: what is written, after a path alone
         """
-        return await self._write("file_append", arguments, append=True)
+        return await self._write("file_append", _both(arguments, content), append=True)
 
     @export(returns="deleted: boolean?, err: Error?", example='tools.file_delete("out.txt")', grant="files")
     async def file_delete(self, arguments: Annotated[dict[str, Any] | str, "string|tools.FilePath"]) -> Any:
@@ -128,3 +138,8 @@ class FileTools(Bridge):
 
     async def _allow(self, tool: str) -> None:
         await self._host.require("tools", tool, f"tools.{tool}")
+
+
+def _both(arguments: dict[str, Any] | str, content: str | bytes | None) -> dict[str, Any]:
+    """A path and what is written, however they are given."""
+    return {"path": arguments, "content": content} if isinstance(arguments, str) else arguments

@@ -94,6 +94,32 @@ def _delete(place: Place) -> None:
         os.unlink(name, dir_fd=folder)
 
 
+async def make_folder(host: Host, path: str, why: str) -> None:
+    """Make a folder, with those that it is in; one that is there is left as it is.
+
+    Raises:
+        MissingGrant: It may not be changed.
+        WorldError: The system refused.
+    """
+    if await about(host, path, why) is not None:
+        return
+    place = await place_of(host, path, why, write=True)
+    try:
+        await asyncio.to_thread(_make_folder, place)
+    except NotFound:
+        above = os.path.dirname(path.rstrip("/"))
+        if above in ("", path):
+            raise
+        await make_folder(host, above, why)
+        await asyncio.to_thread(_make_folder, place)
+    host.acted(f"made the folder {path}")
+
+
+def _make_folder(place: Place) -> None:
+    with place.parent() as (folder, name):
+        os.mkdir(name, dir_fd=folder)
+
+
 async def about(host: Host, path: str, why: str) -> os.stat_result | None:
     """What the system knows of a file or folder; None if there is none.
 

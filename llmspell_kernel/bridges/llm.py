@@ -121,7 +121,7 @@ class LlmBridge(UsageFunctions):
     @export(returns="string|err", example='llm.stream_chat("Count.", function(text) io.write(text) end)')
     async def stream_chat(
         self,
-        prompt: Annotated[str | list[Any], "string|llm.Message[]"],
+        prompt: Annotated[str | list[Any] | dict[str, Any], "string|llm.Message[]|llm.Question"],
         on_content: OnContent = None,
         options: OptionTable = None,
     ) -> Any:

@@ -49,10 +49,16 @@ class ToolsBridge(FileTools, WebTools):
 
     @export(returns="string", example='tools.datetime_format{time = 0, format = "%Y-%m-%d"}')
     async def datetime_format(
-        self, arguments: Annotated[dict[str, Any], "{ time: number|string, format?: string }"]
+        self,
+        arguments: Annotated[
+            dict[str, Any] | str | float, "number|string|{ time: number|string, format?: string }"
+        ],
+        written: str | None = None,
     ) -> Any:
-        """Write ``time`` (seconds since 1970, or ISO 8601) in ``format`` (as ``os.date``)."""
+        """Write ``time`` (seconds since 1970, or ISO 8601) in ``format`` (as ``os.date``, or ``YYYY-MM-DD``)."""
         await self._allow("datetime_format")
+        if not isinstance(arguments, dict):
+            arguments = {"time": arguments, "format": written}
         given = arguments.get("time")
         if isinstance(given, str):
             moment = _moment(given)
@@ -63,15 +69,29 @@ class ToolsBridge(FileTools, WebTools):
                 raise WorldError(f"{given} is not a time: {error}", code="bad_time") from error
         else:
             raise BadArgument("bad argument 'time' to 'tools.datetime_format' (number or string expected)")
-        return moment.strftime(str(arguments.get("format") or "%Y-%m-%dT%H:%M:%S%z"))
+        return moment.strftime(_strftime(str(arguments.get("format") or "%Y-%m-%dT%H:%M:%S%z")))
 
     @export(returns="number", example='tools.datetime_parse{text = "2026-01-31T12:00:00Z"}')
     async def datetime_parse(
-        self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]
+        self,
+        arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"],
+        written: str | None = None,
     ) -> Any:
-        """Read a time in ISO 8601 as seconds since 1970; without a zone it is UTC."""
+        """Read a time as seconds since 1970; without a zone it is UTC.
+
+        Args:
+            arguments: the time, in ISO 8601 unless told
+            written: how it is written, as ``os.date`` does, or ``YYYY-MM-DD``
+        """
         await self._allow("datetime_parse")
-        return _moment(text_argument("datetime_parse", arguments, "text")).timestamp()
+        text = text_argument("datetime_parse", arguments, "text")
+        if written is None:
+            return _moment(text).timestamp()
+        try:
+            moment = datetime.strptime(text.strip(), _strftime(written))
+        except ValueError as error:
+            raise WorldError(f"'{text[:60]}' is not written as {written}", code="bad_time") from error
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     @export(returns="any", example="tools.json_parse{text = '[1, 2]'}")
     async def json_parse(self, arguments: Annotated[dict[str, Any] | str, "string|{ text: string }"]) -> Any:
@@ -136,3 +156,15 @@ def _moment(text: str) -> datetime:
             f"'{text[:60]}' is not a time in ISO 8601, such as 2026-01-31T12:00:00Z", code="bad_time"
         ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_LETTERS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
+
+
+def _strftime(written: str) -> str:
+    """A format of times; what says ``YYYY-MM-DD`` instead of ``%Y-%m-%d`` is understood too."""
+    if "%" in written:
+        return written
+    for letters, code in _LETTERS.items():
+        written = written.replace(letters, code)
+    return written

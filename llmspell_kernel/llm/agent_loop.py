@@ -14,6 +14,7 @@ import msgspec
 from llmspell_kernel.errors import BudgetExceeded, Timeout
 from llmspell_kernel.llm.agents import (
     Answered,
+    Asker,
     Ended,
     Event,
     Limits,
@@ -32,12 +33,10 @@ from llmspell_kernel.llm.tool_runs import Toolbox
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from llmspell_kernel.llm.models import Models
-
 _NO_MORE_TOOLS = "You cannot call tools any more. Answer now with what you know."
 
 
-async def run_agent(models: Models, request: Request, tools: Sequence[Tool] = (), **options: Any) -> Result:
+async def run_agent(models: Asker, request: Request, tools: Sequence[Tool] = (), **options: Any) -> Result:
     """Run to the end; the options are those of `agent_events`."""
     async with aclosing(agent_events(models, request, tools, **options)) as events:
         async for event in events:
@@ -47,7 +46,7 @@ async def run_agent(models: Models, request: Request, tools: Sequence[Tool] = ()
 
 
 async def agent_events(
-    models: Models,
+    models: Asker,
     request: Request,
     tools: Sequence[Tool] = (),
     *,
@@ -90,7 +89,7 @@ class _Run:
     """One run: what has been said, done and used so far."""
 
     def __init__(
-        self, models: Models, request: Request, tools: Sequence[Tool], provider: str, limits: Limits
+        self, models: Asker, request: Request, tools: Sequence[Tool], provider: str, limits: Limits
     ) -> None:
         self._models = models
         self._request = request

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from llmspell_kernel.llm.protocol import Delta, Message, Response, ToolCall, ToolSpec, Usage, Value
+from llmspell_kernel.llm.protocol import Delta, Message, Request, Response, ToolCall, ToolSpec, Usage, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 Ending = Literal["answered", "iterations"]
 """``iterations``: they were used up before there was an answer."""
+
+
+class Asker(Protocol):
+    """What an agent asks: `Models`, or something that stands before them."""
+
+    async def complete(
+        self, request: Request, *, provider: str = "", budget: float | None = None
+    ) -> Response:
+        """Answer whole."""
+        ...
+
+    def stream(
+        self, request: Request, *, provider: str = "", budget: float | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """Answer piece by piece; the last one is `Finished`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ local function fill(declaration)
   for _, name in ipairs(declaration.functions or {}) do
     if rawget(members, name) == nil then members[name] = B.bind(declaration.name, name) end
   end
-  return members
+  return require("lib.older").completed(declaration.name, members)
 end
 
 -- A read-only table that loads its members on first use.

@@ -1,6 +1,7 @@
 -- How `llm` asks: options put together, tools offered, answers made to read as their text.
 
 local bridge = require("bridge")
+local hooked = require("lib.hooked")
 local host = require("host")
 local raise = require("raise")
 local response = require("lib.response")
@@ -66,7 +67,7 @@ local function ask_with_tools(caller, question, list)
   question.on_chunk, question.stream = nil, nil
   local result, err = run_loop(question, toolset.offer(offered), {}, hear and function(kind, piece)
     if kind == "text" then return hear(piece) end
-  end, hear and true or false)
+  end, hear and true or false, hooked.of_agent())
   if result == nil then return nil, err end
   if hear == written then written("\n") end
   return {

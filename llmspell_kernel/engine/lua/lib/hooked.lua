@@ -1,10 +1,12 @@
 -- Calls of models, tools and agents with the hooks that concern them, at the points `llm`, `tools` and `agent`, and
 -- events before and after each: `llm.started` with what is asked, `llm.ended` with `{ result, error, seconds }`.
 
+local bridge = require("bridge")
 local host = require("host")
 local traced = require("guarded").traced
 
 local error, next, rawget, require, type = error, next, rawget, require, type
+local pack, unpack = table.pack, table.unpack
 
 local M = {}
 
@@ -48,11 +50,35 @@ function M.model(call)
   end
 end
 
+-- Whether a call of a model would be noticed by anybody.
+local function is_watched()
+  local events, hooks = require("lib.events"), require("lib.hooks")
+  return events.listener_count("llm.started") + events.listener_count("llm.ended") > 0 or #hooks.list("llm") > 0
+end
+
+local step = bridge.bind("agent_runs", "step")
+
+--- What an agent's run asks its model through: a function for the kernel, nil where nobody hears of such calls.
+function M.of_agent()
+  if not is_watched() then return nil end
+  return function(number, question, asked)
+    return run("llm", function(changed) return step(number, question, changed) end, asked)
+  end
+end
+
 --- Ask a model of which `hear` gets the pieces.
 function M.stream(call, request, hear)
   local answer, err = run("llm", function(asked) return call(asked, hear) end, request_of(request))
   if type(answer) == "string" then return { content = answer } end
   return answer, err
+end
+
+--- `call(question)`, which answers with a text or a value, with hooks: they get the question as one table.
+function M.plainly(call)
+  return function(prompt, options, ...)
+    local rest = pack(...)
+    return run("llm", function(asked) return call(asked, unpack(rest, 1, rest.n)) end, request_of(prompt, options))
+  end
 end
 
 --- Call the tool `name` through `call(name, arguments)`.

@@ -44,7 +44,22 @@ function M.stream(options, on_content)
   return response.of(hooked.stream(stream, prepared(completed(options)), on_content))
 end
 
-local stream_chat = bridge.bind("llm", "stream_chat")
+local call_stream_chat = bridge.bind("llm", "stream_chat")
+
+-- Hooks may change the question or answer in its place, with a text or a table.
+local stream_chat = function(prompt, hear, options)
+  local answer, err = hooked.plainly(call_stream_chat)(prompt, options, hear)
+  if type(answer) == "table" then answer = answer.content end
+  return answer, err
+end
+
+local structured = hooked.plainly(bridge.bind("llm", "structured"))
+
+function M.structured(prompt, options)
+  if type(prompt) ~= "string" then raise.check(1, "llm.structured", "table", prompt) end
+  raise.check(2, "llm.structured", "table", options, true)
+  return structured(prompt, options)
+end
 
 function M.stream_chat(prompt, on_content, options)
   if type(prompt) ~= "table" then raise.check(1, "llm.stream_chat", "string", prompt) end

@@ -498,6 +498,7 @@ end
 ---@return boolean done
 function M.save(scope, key, value)
   if infos[scope] then return State.save(scope) end
+  if key == nil then return require("lib.older.state").members.keep(scope) end
   local made, err = scoped(scope, key, "state.save").commit({ { key = key, value = value } })
   if made == nil then return nil, err end
   return true
@@ -511,6 +512,7 @@ end
 ---@param key string
 ---@return any value
 function M.load(scope, key)
+  if key == nil then return require("lib.older.state").members.recall(scope) end
   local value, _, err = scoped(scope, key, "state.load").read(key)
   if err then return nil, err end
   return value
@@ -525,6 +527,7 @@ end
 ---@param key string
 ---@return boolean was
 function M.delete(scope, key)
+  if key == nil and type(scope) == "string" then return require("lib.older.state").members.forget(scope) end
   return change(scoped(scope, key, "state.delete"), { key }, function(old) return old ~= nil, nil, old ~= nil end)
 end
 

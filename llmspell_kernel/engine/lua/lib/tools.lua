@@ -11,8 +11,8 @@ local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
 local traced = require("guarded").traced
 
-local error, ipairs, next, pcall, select, setmetatable, tostring, type =
-  error, ipairs, next, pcall, select, setmetatable, tostring, type
+local error, getmetatable, ipairs, next, pcall, select, setmetatable, tostring, type =
+  error, getmetatable, ipairs, next, pcall, select, setmetatable, tostring, type
 local math_min = math.min
 local concat, sort, remove = table.concat, table.sort, table.remove
 local check_schema = bridge.bind("tool_checks", "schema")
@@ -27,6 +27,27 @@ for _, described in ipairs(builtin_tools) do
   described.builtin = true
   described.execute = bridge.bind("tools", described.name)
   registered[described.name] = described
+end
+
+-- A page reads as its text.
+local page = { __name = "page", __tostring = function(self) return self.text end }
+page.__len = function(self) return #self.text end
+page.__concat = function(a, b) return tostring(a) .. tostring(b) end
+page.__index = function(self, key)
+  if key == "content" then return self.text end
+  local method = string[key]
+  return method and function(_, ...) return method(self.text, ...) end
+end
+
+local function fetched(value, err)
+  if type(value) == "table" then setmetatable(value, page) end
+  return value, err
+end
+
+do
+  local fetch = registered.web_fetch.execute
+  registered.web_fetch.execute = function(arguments) return fetched(fetch(arguments)) end
+  M.web_fetch = registered.web_fetch.execute
 end
 
 -- A tool out of the table that describes it.
@@ -183,6 +204,25 @@ function M.execute(name, arguments)
   return answered(hooked.tool(execute, name, arguments == nil and {} or arguments))
 end
 
+-- Older spells find the fields of a table that a tool gives in the outcome itself.
+local function outcome_of(value)
+  local outcome = { success = true, result = value }
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return outcome end
+  for key, inner in next, value do
+    if type(key) == "string" and outcome[key] == nil then outcome[key] = inner end
+  end
+  if value.result ~= nil then
+    local result = {}
+    for key, inner in next, value do result[key] = inner end
+    outcome.result = setmetatable(result, {
+      __name = "result",
+      __tostring = function(self) return tostring(self.result) end,
+      __concat = function(a, b) return tostring(a) .. tostring(b) end,
+    })
+  end
+  return outcome
+end
+
 --- Calls a tool as `tools.execute` does, and never raises: returns `{ success, result, error }`.
 --- ```lua
 --- print(tools.execute_safe("calculator", { expression = "1 +" }).success) --> false
@@ -194,7 +234,7 @@ function M.execute_safe(name, arguments)
   local ok, value, err = pcall(M.execute, name, arguments)
   if not ok then return { success = false, error = tostring(value) } end
   if value == nil and err ~= nil then return { success = false, error = tostring(err) } end
-  return { success = true, result = value }
+  return outcome_of(value)
 end
 
 --- Tells whether arguments fit the tool's schema: true, or `false, err`.

@@ -3,6 +3,7 @@
 local agents = require("lib.agent")
 local asking = require("lib.asking")
 local errorobject = require("errorobject")
+local events = require("lib.events")
 local host = require("host")
 local promises = require("promises")
 local raise = require("raise")
@@ -12,7 +13,7 @@ local tools = require("lib.tools")
 
 local error, ipairs, next, pcall, rawget, setmetatable, tostring, type =
   error, ipairs, next, pcall, rawget, setmetatable, tostring, type
-local format = string.format
+local format, match = string.format, string.match
 local insert, pack, unpack = table.insert, table.pack, table.unpack
 
 local R = {}
@@ -105,6 +106,9 @@ local function tell(run, report, status, more)
   local event = { workflow = run.name, execution_id = run.id, step = report.name, path = report.path, status = status }
   for key, value in next, more or {} do event[key] = value end
   for _, hear in ipairs(run.listeners) do hear(event) end
+  -- steps are told of as `workflow.step.started` and the like, the whole as `workflow.started`
+  local of_whole = match(status, "^workflow_(.*)$")
+  events.emit(of_whole and "workflow." .. of_whole or "workflow.step." .. status, event)
 end
 
 -- Try until it succeeds, as often as the step allows, waiting longer each time.

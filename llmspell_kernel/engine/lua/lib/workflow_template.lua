@@ -18,12 +18,20 @@ local function field(value, key)
   return found
 end
 
+-- What a step's report, or the table that a tool gave, calls its result.
+local function result_of(value)
+  if type(value) ~= "table" or value.result ~= nil or value.attempts == nil then return nil end
+  local output = value.output
+  if type(output) == "table" and output.result ~= nil then return output.result end
+  return output
+end
+
 --- The value that `path` names, such as `step.output.title`; nil if it names none.
 function T.lookup(context, path)
-  path = gsub(path, "^step:([^:]+):", "%1.") -- an older way to write it
+  path = gsub(gsub(path, "^step:([^:]+):", "%1."), "^steps?%.", "steps.") -- other ways to write it
   local value = context
   for key in gmatch(path, "[^%.]+") do
-    value = field(value, key)
+    value = key == "result" and result_of(value) or field(value, key)
     if value == nil then return nil end
   end
   return value

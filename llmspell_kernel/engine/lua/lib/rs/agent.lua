@@ -58,6 +58,8 @@ end
 
 methods.invoke = methods.execute
 
+function methods.complete(self, input) return methods.execute(self, input).text end
+
 -- execute_streaming(prompt[, options], callback)
 function methods.execute_streaming(self, input, options, callback)
   if type(options) == "function" then options, callback = nil, options end
@@ -236,7 +238,7 @@ function more.register(name, config)
   return new(given).name
 end
 
-more.list_instances, more.discover = M.list, M.list
+more.list_instances, more.discover, more.createAsync, more.create_async = M.list, M.list, M.create, M.create
 
 function more.discover_by_capability(capability)
   local found = {}
@@ -248,7 +250,13 @@ function more.discover_by_capability(capability)
   return found
 end
 
+-- The kinds of agents that there are are asked for by the same name as agents.
+local KINDS = { llm = "answers with a model", tool = "answers with a tool", composite = "answers with other agents" }
+
 function more.get_info(name)
+  if KINDS[name] and not made[name] then
+    return { name = name, type = name, description = KINDS[name], required_parameters = { "model" } }
+  end
   local agent = made[name]
   if not agent then raise.raise("there is no agent '" .. tostring(name) .. "'") end
   local config, capabilities = agent:get_config(), agent.capabilities
@@ -267,8 +275,10 @@ end
 
 function more.create_composite(config)
   local team = {}
-  for index, name in ipairs(config.agents or {}) do team[index] = type(name) == "table" and name.agent or name end
-  local method = config.strategy == "parallel" and "parallel" or "sequential"
+  for index, name in ipairs(config.agents or {}) do
+    team[index] = type(name) == "table" and (name.agent_name or name.agent) or name
+  end
+  local method = (config.strategy or config.coordination_strategy) == "parallel" and "parallel" or "sequential"
   agents.register(config.name, function(input)
     local done, err = agents.collaborate(team, prompt_of(input), { coordination_method = method })
     if done == nil then return nil, err end

@@ -4,14 +4,17 @@
 local bridge = require("bridge")
 local raise = require("raise")
 
-local concat, ipairs, next, setmetatable, sort = table.concat, ipairs, next, setmetatable, table.sort
+local concat, ipairs, next, setmetatable, sort, tostring =
+  table.concat, ipairs, next, setmetatable, table.sort, tostring
 
 local R = {}
 
+-- What has no counterpart may be called or looked into, and says so either way.
 local function without(name, key, reason)
-  return function()
-    raise.raise("rs-llmspell's '" .. name .. "." .. key .. "' has no counterpart here: " .. reason)
+  local function say()
+    raise.raise("rs-llmspell's '" .. name .. "." .. tostring(key) .. "' has no counterpart here: " .. reason)
   end
+  return setmetatable({}, { __call = say, __index = say, __name = "nothing" })
 end
 
 --- The members `M` of the global `name`, completed: `more` are further functions, `lacking` maps the names that have no

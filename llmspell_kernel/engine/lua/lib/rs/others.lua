@@ -1,7 +1,5 @@
--- The smaller globals of rs-llmspell: JSON, Config, Debug, Event, Hook, Utils, Session, Artifact, Template, LocalLLM,
--- Streaming, Replay.
+-- The smaller globals of rs-llmspell: JSON, Config, Debug, Event, Utils, Template, LocalLLM, Streaming, Replay.
 
-local asking = require("lib.asking")
 local base = require("lib.rs.base")
 local bridge = require("bridge")
 local coroutines = require("coroutines")
@@ -9,7 +7,6 @@ local host = require("host")
 local json = require("lib.json")
 local raise = require("raise")
 local scheduler = require("scheduler")
-local state = require("lib.state")
 
 local collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type =
   collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type
@@ -219,159 +216,6 @@ define("Event", {
     }
   end,
 })
-
--- ── Hook ───────────────────────────────────────────────────────────────────────────────────────────
-
-local POINTS = {
-  BeforeToolExecution = { "before", "tool" }, AfterToolExecution = { "after", "tool" },
-  BeforeAgentExecution = { "before", "llm" }, AfterAgentExecution = { "after", "llm" },
-}
-local PRIORITIES = { highest = 100, high = 50, normal = 0, low = -50, lowest = -100 }
-local hooked = {}
-
-define("Hook", {
-  register = function(point, fn, priority)
-    raise.check(1, "Hook.register", "string", point)
-    raise.check(2, "Hook.register", "function", fn)
-    local hooks, place = base.need("hooks", "Hook.register"), POINTS[point]
-    if not place then raise.raise("rs-llmspell's hook point '" .. point .. "' has no counterpart here") end
-    local id = hooks[place[1]](place[2], function(...)
-      local verdict = fn({ point = point, data = (...) or {}, metadata = {} })
-      if verdict == "cancel" or verdict == "skip" then return hooks.cancel("a hook of " .. point) end
-      local replaces = type(verdict) == "table" and (verdict.type == "modified" or verdict.type == "replace")
-      if replaces then return verdict.data end
-    end, PRIORITIES[priority or "normal"])
-    local handle = { name = point, hook = id }
-    function handle.id() return id end
-    function handle.hook_point() return point end
-    function handle.unregister()
-      hooked[id] = nil
-      return hooks.remove(id)
-    end
-    hooked[id] = { id = id, hook_point = point, name = point, language = "lua", priority = priority or "normal" }
-    return handle
-  end,
-  unregister = function(handle) return handle.unregister() end,
-  list = function(filter)
-    local listed, wanted = {}, type(filter) == "table" and filter.hook_point or filter
-    for _, hook in pairs(hooked) do
-      if wanted == nil or hook.hook_point == wanted then insert(listed, hook) end
-    end
-    sort(listed, function(a, b) return a.id < b.id end)
-    return listed
-  end,
-})
-
--- ── Session, Artifact ──────────────────────────────────────────────────────────────────────────────
-
-local sessions, current = {}, nil
-local session_methods = {}
-local session_meta = { __name = "Session", __index = session_methods, __tostring = function(self) return self.id end }
-
-function session_methods.get(self, key) return self.data[key] end
-function session_methods.set(self, key, value) self.data[key] = value end
-function session_methods.delete(self, key) self.data[key] = nil end
-function session_methods.store_artifact(self, name, data)
-  return modules.Artifact.store(self.id, "data", name, data)
-end
-
-local function session_of(id, caller)
-  if type(id) == "table" then id = id.id end
-  return sessions[id] or raise.raise("'" .. caller .. "': there is no session '" .. tostring(id) .. "'")
-end
-
-local function create_session(config)
-  config = config or {}
-  local made = { id = config.id or uuid(), name = config.name, metadata = config.metadata or {}, status = "active" }
-  made.data, made.created_at = {}, time()
-  sessions[made.id] = setmetatable(made, session_meta)
-  return made
-end
-
-local session_fields = {}
-for _, key in ipairs({ "id", "name", "user", "ttl", "metadata", "description", "created_by", "tags" }) do
-  session_fields[key] = function(self, value)
-    self.given[key] = value
-    return self
-  end
-end
-function session_fields.build(self) return create_session(self.given) end
-local start_session = base.builder("Session", session_fields)
-
-local function with_status(status)
-  return function(id)
-    session_of(id, "Session." .. status).status = status
-    return true
-  end
-end
-
-define("Session", {
-  create = create_session,
-  builder = function() return start_session({ given = {} }) end,
-  get = function(id) return sessions[id] end,
-  list = function(filter)
-    local listed = {}
-    for _, one in pairs(sessions) do
-      if not (filter and filter.active) or one.status == "active" then insert(listed, one) end
-    end
-    sort(listed, function(a, b) return a.id < b.id end)
-    return listed
-  end,
-  get_current = function() return current end,
-  set_current = function(id) current = id and session_of(id, "Session.set_current") or nil end,
-  save = function(id)
-    local one = session_of(id, "Session.save")
-    return state.save("rs sessions", one.id, { id = one.id, metadata = one.metadata, data = one.data })
-  end,
-  load = function(id)
-    local saved = state.load("rs sessions", id)
-    if saved == nil then raise.raise("there is no saved session '" .. tostring(id) .. "'") end
-    local made = create_session(saved)
-    made.data = saved.data or {}
-    return made
-  end,
-  delete = function(id)
-    if type(id) == "table" then id = id.id end
-    sessions[id] = nil
-    return state.delete("rs sessions", id)
-  end,
-  complete = with_status("completed"),
-  suspend = with_status("suspended"),
-  resume = with_status("active"),
-}, base.lacking("%replay and cassettes replay what models answered", {
-  "replay", "can_replay", "get_replay_metadata", "list_replayable",
-}))
-
-local function artifacts_of(session) return "rs artifacts " .. tostring(session) end
-
-define("Artifact", {
-  store = function(session, kind, name, content, metadata)
-    local id = uuid()
-    local done, err = state.save(artifacts_of(session), id, {
-      id = id, type = kind, name = name, content = content, metadata = metadata or {}, size = #tostring(content),
-    })
-    if not done then error(err, 0) end
-    return id
-  end,
-  get = function(session, id) return state.load(artifacts_of(session), id) end,
-  list = function(session)
-    local listed = {}
-    for _, id in ipairs(state.list_keys(artifacts_of(session))) do
-      local artifact = asking.copy(state.load(artifacts_of(session), id))
-      artifact.content = nil
-      insert(listed, artifact)
-    end
-    return listed
-  end,
-  query = function(query)
-    local listed = {}
-    for _, artifact in ipairs(modules.Artifact.list(query.session_id)) do
-      if not query.type or artifact.type == query.type then insert(listed, artifact) end
-    end
-    return listed
-  end,
-  delete = function(session, id) return state.delete(artifacts_of(session), id) end,
-}, { store_file = "read the file and use Artifact.store" })
 
 -- ── Template, Streaming, Replay ────────────────────────────────────────────────────────────────────
 

@@ -83,6 +83,12 @@ function more.delete_scoped(scope, key) return state.delete(scope, key) end
 
 function more.list_scoped(scope) return state.list_keys(scope) end
 
+-- State of one workflow, agent or tool: `State.agent_set("helper", "topic", value)`.
+for _, kind in ipairs({ "workflow", "agent", "tool" }) do
+  more[kind .. "_get"] = function(id, key) return state.load(kind, id .. ":" .. key) end
+  more[kind .. "_set"] = function(id, key, value) return set(kind, id .. ":" .. key, value) end
+end
+
 function more.clear_scope(scope)
   for _, key in ipairs(state.list_keys(scope)) do state.delete(scope, key) end
   return true

@@ -15,7 +15,12 @@ local gsub = string.gsub
 
 local M = {}
 
-local function normal(name) return (gsub(name, "%-", "_")) end
+local OTHERS = { datetime_handler = "date_time_handler", regex = "regex_matcher", uuid = "uuid_generator" }
+
+local function normal(name)
+  local plain = gsub(name, "%-", "_")
+  return OTHERS[plain] or plain
+end
 
 -- Our own tool of that name, in either spelling.
 local function own(name)
@@ -27,6 +32,10 @@ local LACKING = {
   environment_reader = "os.getenv gives the variables that are granted",
   system_monitor = "nothing here looks at the machine",
   service_checker = "nothing here looks at the machine",
+  regex_matcher = "use Lua's patterns: string.match, string.gmatch",
+  file_watcher = "nothing here watches files",
+  file_search = "use file-operations with list",
+  archive_handler = "use an MCP server",
   database_connector = "use `state` or an MCP server",
   email_sender = "use an MCP server",
   image_processor = "use an MCP server",

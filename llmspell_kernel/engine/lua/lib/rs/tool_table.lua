@@ -96,6 +96,26 @@ local TEXT = {
     return { words = words, lines = lines, characters = utf8.len(text) or #text }
   end),
 }
+
+local function counted(pattern)
+  return function(text)
+    local count = 0
+    for _ in gmatch(text, pattern) do count = count + 1 end
+    return count
+  end
+end
+
+local COUNTS = {
+  words = counted("%S+"), lines = counted("[^\n]*\n?."), sentences = counted("[^.!?]+[.!?]*"),
+  chars = function(text) return utf8.len(text) or #text end,
+}
+COUNTS.characters = COUNTS.chars
+
+function TEXT.count(params)
+  local text = needed(params, "input", "text")
+  return { result = (COUNTS[params.count_type or "chars"] or COUNTS.chars)(text) }
+end
+
 TEXT.upper, TEXT.to_uppercase = TEXT.uppercase, TEXT.uppercase
 TEXT.lower, TEXT.to_lowercase = TEXT.lowercase, TEXT.lowercase
 
@@ -110,7 +130,7 @@ function T.uuid_generator(params)
     parts[5] = format("%04x%08x", random(0, 0xffff), random(0, 0xffffffff))
     ids[index] = table.concat(parts, "-")
   end
-  return { uuid = ids[1], uuids = ids, version = "v4" }
+  return { uuid = ids[1], uuids = ids, result = ids[1], version = "v4" }
 end
 
 function T.hash_calculator(params)
@@ -119,21 +139,30 @@ function T.hash_calculator(params)
   if params.operation == "verify" then
     return { result = hash == lower(needed(params, "expected_hash", "hash")), hash = hash, algorithm = algorithm }
   end
-  return { hash = hash, algorithm = algorithm }
+  return { hash = hash, result = hash, algorithm = algorithm }
 end
 
 function T.base64_encoder(params)
   local text = needed(params, "input", "data", "text")
   return choose("base64-encoder", {
-    encode = function() return { output = encode64(text) } end,
-    decode = function() return { output = decode64(text) } end,
+    encode = function()
+      local output = encode64(text)
+      return { output = output, encoded = output, result = output }
+    end,
+    decode = function()
+      local output = decode64(text)
+      return { output = output, decoded = output, result = output }
+    end,
   }, params.operation or "encode", params)
 end
 
 -- ── times, JSON, templates ─────────────────────────────────────────────────────────────────────────
 
 local TIMES = {
-  now = function(p) return { datetime = ours("datetime_now", { format = p.format }) } end,
+  now = function(p)
+    local now = ours("datetime_now", { format = p.format })
+    return { datetime = now, result = now }
+  end,
   parse = function(p)
     local text = needed(p, "input", "datetime")
     return { timestamp = ours("datetime_parse", { text = text }), datetime = text }

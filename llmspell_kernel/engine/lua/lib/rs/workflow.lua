@@ -41,7 +41,17 @@ meta.__tostring = function(self) return tostring(self.inner) end
 local OPTIONS = { execute_tool = function(name, input) return base.tool_value(name, input or {}) end }
 
 function methods.execute(self, input)
-  local result = self.inner:execute(input, OPTIONS)
+  local given = input
+  if next(self.shared) ~= nil and (input == nil or type(input) == "table") then
+    given = asking.copy(self.shared)
+    for key, value in next, input or {} do given[key] = value end
+  end
+  local result = self.inner:execute(given, OPTIONS)
+  local milliseconds = (result.seconds or 0) * 1000 // 1 | 0
+  result._metadata = { execution_time_ms = milliseconds }
+  result.metadata.extra.execution_time_ms = milliseconds
+  result.text = "Workflow '" .. self.inner.name .. "' " .. (result.success and "completed successfully"
+    or "failed: " .. tostring(result.error))
   local state = base.need("state", "Workflow")
   for _, report in next, result.steps do
     if report.output ~= nil and type(report.output) ~= "function" then
@@ -52,6 +62,13 @@ function methods.execute(self, input)
 end
 
 methods.run = methods.execute
+
+--- A value that the steps and conditions of later runs see by its key.
+function methods.set_shared_data(self, key, value) self.shared[key] = value end
+
+function methods.get_shared_data(self, key) return self.shared[key] end
+
+function methods.debug(self) return tostring(self.inner) end
 
 function methods.execute_async(self, input, callback)
   return require("lib.agent_teams").spawn(function()
@@ -74,7 +91,7 @@ local building = {}
 -- Methods that our own builder has, some with other names.
 local SAME = {
   name = "name", description = "description", sequential = "sequential", parallel = "parallel",
-  conditional = "conditional", loop = "loop", condition = "condition", max_iterations = "max_iterations",
+  conditional = "conditional", loop = "loop", max_iterations = "max_iterations",
   with_max_iterations = "max_iterations", max_concurrency = "max_concurrency", fail_fast = "fail_fast",
   while_condition = "while_condition", until_condition = "until_condition", over = "over", with_items = "over",
   on_progress = "on_progress",
@@ -96,6 +113,32 @@ for theirs, ours in next, {
     builder[ours](builder, type(name) == "string" and name or step_of(name), step_of(step))
     return self
   end
+end
+
+-- Conditions that rs-llmspell describes by tables.
+local CONDITIONS = {
+  always = function() return true end,
+  never = function() return false end,
+  shared_data_equals = function(wanted, context) return context[wanted.key] == wanted.value end,
+  shared_data_exists = function(wanted, context) return context[wanted.key] ~= nil end,
+  step_output_contains = function(wanted, context)
+    local report = context.steps[wanted.step_id or wanted.step]
+    local text = report and tostring(report.output) or ""
+    return string.find(text, wanted.search_text or wanted.value or "", 1, true) ~= nil
+  end,
+}
+
+function building.condition(self, condition)
+  if type(condition) == "table" then
+    local wanted, holds = condition, CONDITIONS[condition.type]
+    if not holds then
+      local kind = tostring(condition.type)
+      raise.raise("rs-llmspell's condition '" .. kind .. "' has no counterpart here: give a function")
+    end
+    condition = function(context) return holds(wanted, context) end
+  end
+  self.builder:condition(condition)
+  return self
 end
 
 function building.timeout(self, milliseconds)
@@ -135,7 +178,7 @@ function building.custom_steps(self, steps)
 end
 
 function building.build(self)
-  local built = setmetatable({ inner = self.builder:build() }, meta)
+  local built = setmetatable({ inner = self.builder:build(), shared = {} }, meta)
   made[built.inner.name] = built
   return built
 end
