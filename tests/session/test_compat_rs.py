@@ -184,7 +184,8 @@ async def test_events_sessions_artifacts_and_the_rest(spells: Spells) -> None:
         ("Config.setSecurity({})", "rs-llmspell's 'Config.setSecurity' has no counterpart here"),
         ("Template.execute('x')", "rs-llmspell's 'Template.execute' has no counterpart here"),
         ("Memory.semantic.query('x')", "rs-llmspell's 'Memory.semantic.query' has no counterpart here"),
-        ("Hook.register('SystemStartup', print)", "rs-llmspell's hook point 'SystemStartup' has no counterpart here"),
+        ("Hook.register('NoSuchPoint', print)", "there is no hook point 'NoSuchPoint'; there are:"),
+        ("Session.replay('x')", "rs-llmspell's 'Session.replay' has no counterpart here"),
         ("Agent.sing()", "there is no 'Agent.sing'; there are:"),
     ],
 )  # fmt: skip
@@ -192,3 +193,10 @@ async def test_what_has_no_counterpart_says_so_by_its_name(spells: Spells, call:
     outcome = await spells.run(call)
     assert isinstance(outcome, Failed)
     assert said in outcome.problem.evalue
+
+
+async def test_a_hook_point_that_never_comes_is_said_to_and_stops_no_spell(spells: Spells) -> None:
+    await spells.value("handle = Hook.register('SystemStartup', print)")
+    said = "rs-llmspell's hook point 'SystemStartup' has no counterpart here: it never comes\n"
+    assert said in spells.last.err
+    assert await spells.value("return handle:unregister()") == "true"

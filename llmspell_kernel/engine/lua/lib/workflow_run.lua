@@ -39,6 +39,13 @@ local function context_of(run, params, parent)
   end })
 end
 
+-- What rs-llmspell's workflows inside others find under `input`: what the outer one was given, where theirs lacks it.
+local function inherited(params, parent)
+  return setmetatable(type(params) == "table" and asking.copy(params) or {}, { __index = function(_, key)
+    return type(parent.input) == "table" and parent.input[key] or nil
+  end })
+end
+
 -- ── one attempt at one step ────────────────────────────────────────────────────────────────────────
 
 local kinds = {}
@@ -378,6 +385,7 @@ function R.execute(workflow, input, options, nested)
     run.checkpoint.outputs[path] = saved
   end
   local context = context_of(run, input == nil and {} or input, nested and nested.context)
+  if run.lenient and nested then context.input = inherited(input, nested.context) end
   progress(run, "workflow_started")
   local ok, passed = pcall(within, workflow.timeout, "the workflow '" .. run.name .. "'", function()
     return shapes[workflow.type](run, context, reports)
