@@ -30,6 +30,7 @@ from llmspell_kernel.llm.agents import (
     ToolStarted,
 )
 from llmspell_kernel.llm.protocol import Request, Response, TextDelta, ToolSpec, Usage
+from llmspell_kernel.llm.telemetry import operation
 
 
 class AgentBridge(Bridge):
@@ -68,6 +69,7 @@ class AgentRuns(Bridge):
         hear: CallbackRef | None = None,
         stream: bool = False,
         ask: CallbackRef | None = None,
+        name: str = "",
     ) -> Any:
         """Run to the answer; the tools' functions belong to this run alone and are let go at its end.
 
@@ -82,10 +84,10 @@ class AgentRuns(Bridge):
         models: Asker = self._host.models
         if ask is not None:
             models = self._hooked[id(run)] = HookedModels(models, self._host, ask, id(run))
+        events = self._events(models, request, described, limits, provider, stream)
         try:
-            return await self._follow(
-                run, self._events(models, request, described, limits, provider, stream), hear
-            )
+            with operation("invoke_agent", name, agent__name=name):
+                return await self._follow(run, events, hear)
         finally:
             self._hooked.pop(id(run), None)
 

@@ -27,6 +27,7 @@ from llmspell_kernel.llm.openai_compatible import OpenAICompatible, load_wire
 from llmspell_kernel.llm.progress import Progress, Tell, untold
 from llmspell_kernel.llm.protocol import Finished, Usage
 from llmspell_kernel.llm.structured import Structured, structured
+from llmspell_kernel.llm.telemetry import operation
 from llmspell_kernel.llm.tokens import estimate_request, estimate_tokens
 from llmspell_kernel.llm.usage import Clock, Ledger, Meter, Terms
 from llmspell_kernel.llm.weights import WeightStore
@@ -176,10 +177,11 @@ class Models:
             model = f"{LOCAL}:{MINILM.name}"
         # MiniLM always gives the same and needs neither key nor network: there is nothing to record.
         offline = self._directory.split(model, provider=provider)[0] == LOCAL
-        if self.recorder is None or offline:
-            return await self._embed(texts, model, provider)
         name = f"{provider}:{model}" if provider else model
-        return await self.recorder.embed(texts, name, lambda: self._embed(texts, model, provider))
+        with operation("embeddings", name, request__model=name):
+            if self.recorder is None or offline:
+                return await self._embed(texts, model, provider)
+            return await self.recorder.embed(texts, name, lambda: self._embed(texts, model, provider))
 
     async def _embed(self, texts: Sequence[str], model: str, provider: str) -> Embeddings:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A span for every question to a model, by OpenTelemetry's conventions for generative AI (``gen_ai.*``).
+"""Spans for models, embeddings, agents and tools, by OpenTelemetry's conventions for generative AI (``gen_ai.*``).
 
 They tell models, tokens and times, never what was said. Whoever installs an SDK in this process, or names a collector
 in the environment, hears them; without either, nothing of this is loaded.
@@ -6,14 +6,15 @@ in the environment, hears them; without either, nothing of this is loaded.
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import sys
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.llm.protocol import Delta, Finished, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from opentelemetry.trace import Span
 
@@ -46,6 +47,43 @@ async def traced(asked: Asked, proceed: Handler) -> AsyncGenerator[Delta, None]:
         if asked.reading.choice is not None:
             span.set_attribute("gen_ai.provider.name", asked.reading.choice.provider)
         span.end()
+
+
+@contextmanager
+def operation(name: str, subject: str, **attributes: str | int) -> Generator[None]:
+    """A span around a piece of work, such as ``execute_tool add``, under which those of its parts come.
+
+    Args:
+        name: The operation, as the conventions name it.
+        subject: The model, tool or agent.
+        attributes: What else is told, each under ``gen_ai.`` with dots for double underscores.
+    """
+    if "opentelemetry.sdk" not in sys.modules:
+        yield
+        return
+    from opentelemetry import trace
+
+    told = {f"gen_ai.{key.replace('__', '.')}": value for key, value in attributes.items()}
+    tracer = trace.get_tracer("llmspell")
+    told["gen_ai.operation.name"] = name
+    with tracer.start_as_current_span(
+        f"{name} {subject}".strip(), attributes=told, record_exception=False
+    ) as span:
+        try:
+            yield
+        except SpellError as error:
+            span.set_attribute("error.type", error.code)
+            raise
+
+
+def failed(code: str) -> None:
+    """Say of the span that is open, if there is one, that its work has failed."""
+    if "opentelemetry.sdk" in sys.modules:
+        from opentelemetry import trace
+
+        span = trace.get_current_span()
+        span.set_attribute("error.type", code)
+        span.set_status(trace.StatusCode.ERROR)
 
 
 def _asked(asked: Asked) -> dict[str, Any]:

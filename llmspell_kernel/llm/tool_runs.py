@@ -20,6 +20,7 @@ from llmspell_kernel.errors import (
 from llmspell_kernel.llm.agents import Tool, ToolEnded, ToolRun, ToolStarted
 from llmspell_kernel.llm.catalogue import nearest
 from llmspell_kernel.llm.schema import Schema
+from llmspell_kernel.llm.telemetry import failed, operation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -71,6 +72,13 @@ class Toolbox:
 
     async def run(self, call: ToolCall) -> ToolRun:
         """Run one call; what fails is an answer as well."""
+        with operation("execute_tool", call.name, tool__name=call.name, tool__call__id=call.id):
+            done = await self._run(call)
+            if done.error:
+                failed("tool_error")
+            return done
+
+    async def _run(self, call: ToolCall) -> ToolRun:
         began = time.monotonic()
         problem = self._problem(call)
         if problem is not None:

@@ -62,6 +62,19 @@ def compile_filter(given: Mapping[str, Any], form: str) -> tuple[str, list[Any]]
     return " AND ".join(conditions) or "1", parameters
 
 
+def positive_tests(given: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The tests that ask for something to be there, each as a condition on ``field`` and its parameters.
+
+    Raises:
+        BadArgument: The filter is not well-formed.
+    """
+    for name, wanted in given.items():
+        for word, value in _tests(str(name), wanted):
+            if word != "ne" and not (word == "exists" and not value):
+                test, values = _test(str(name), word, value)
+                yield f"name = ?{test}", [str(name), *values]
+
+
 def _tests(name: str, wanted: Any) -> list[tuple[str, Any]]:
     if isinstance(wanted, list):
         return [("in", cast("list[Any]", wanted))]

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import BadArgument, NotFound
-from llmspell_kernel.rag import schema
-from llmspell_kernel.rag.filters import ALL_AT_ONCE, ONE_BY_ONE, compile_filter, fields_of
+from llmspell_kernel.rag import narrowing, schema
+from llmspell_kernel.rag.filters import ALL_AT_ONCE, compile_filter, fields_of
 from llmspell_kernel.rag.fusion import fuse
 from llmspell_kernel.rag.keywords import match_of
 from llmspell_kernel.rag.values import About, Entry, Hit, Model, Piece, Query
@@ -97,12 +97,14 @@ class SqliteStore:
             if found is None:
                 raise _no_collection(query.collection)
             most = max(4 * query.k, _CANDIDATES)
+            narrowed = bool(query.filter) or query.scope is not None
+            few = narrowing.few(opened, found[0], query) if narrowed else None
             near: list[tuple[int, float]] = []
             if query.mode != "keyword" and query.vector:
-                near = self._nearest(opened, found[0], query, most)
+                near = self._nearest(opened, found[0], query, most, few)
             words: list[int] = []
             if query.mode != "vector":
-                words = _by_words(opened, found[0], query, most)
+                words = _by_words(opened, found[0], query, most, few)
             return _hits(opened, query, near, words)
 
     def documents(self, collection: str, scope: str | None, limit: int) -> list[Entry]:
@@ -183,19 +185,24 @@ class SqliteStore:
             ) from error
 
     def _nearest(
-        self, opened: sqlite3.Connection, collection: int, query: Query, most: int
+        self,
+        opened: sqlite3.Connection,
+        collection: int,
+        query: Query,
+        most: int,
+        few: Sequence[int] | None,
     ) -> list[tuple[int, float]]:
+        """The nearest that pass; `few` are all that do, if they are few."""
         vectors = self._loaded(opened, collection)
+        if few is not None:
+            return vectors.nearest(query.vector, most, few)
         if not query.filter and query.scope is None:
             return vectors.nearest(query.vector, most)
         first = vectors.nearest(query.vector, _FIRST_LOOK)
-        where, parameters = _condition(query, collection, ONE_BY_ONE)
-        numbers = json.dumps([number for number, _ in first])
-        asked = f"SELECT id FROM chunk WHERE id IN (SELECT value FROM json_each(?)) AND {where}"
-        passed = {number for (number,) in opened.execute(asked, (numbers, *parameters))}
-        kept = [pair for pair in first if pair[0] in passed]
+        kept = narrowing.best(opened, collection, query, [number for number, _ in first], most)
         if len(kept) >= most or len(first) < _FIRST_LOOK:
-            return kept[:most]
+            cosines = dict(first)
+            return [(number, cosines[number]) for number in kept]
         where, parameters = _condition(query, collection, ALL_AT_ONCE)
         asked = f"SELECT id FROM chunk WHERE {where} ORDER BY id"
         among = [number for (number,) in opened.execute(asked, parameters)]
@@ -299,14 +306,22 @@ def _condition(query: Query, collection: int, form: str) -> tuple[str, list[Any]
     return f"chunk.collection = ? AND chunk.scope = ? AND {passes}", [collection, query.scope, *parameters]
 
 
-def _by_words(opened: sqlite3.Connection, collection: int, query: Query, most: int) -> list[int]:
+def _by_words(
+    opened: sqlite3.Connection, collection: int, query: Query, most: int, few: Sequence[int] | None
+) -> list[int]:
     match = match_of(opened, query.text, every=query.mode == "keyword")
-    if not match:
+    if not match or few == []:
         return []
-    where, parameters = _condition(query, collection, ONE_BY_ONE)
-    asked = f"""SELECT word.rowid FROM word JOIN chunk ON chunk.id = word.rowid
-                WHERE word MATCH ? AND {where} ORDER BY rank LIMIT ?"""
-    return [number for (number,) in opened.execute(asked, (match, *parameters, most))]
+    if not query.filter and query.scope is None:
+        asked = """SELECT word.rowid FROM word JOIN chunk ON chunk.id = word.rowid
+                   WHERE word MATCH ? AND chunk.collection = ? ORDER BY rank LIMIT ?"""
+        return [number for (number,) in opened.execute(asked, (match, collection, most))]
+    asked = "SELECT rowid FROM word WHERE word MATCH ? ORDER BY rank"
+    ranked = [number for (number,) in opened.execute(asked, (match,))]
+    if few is None:
+        return narrowing.best(opened, collection, query, ranked, most)
+    passed = set(few)
+    return [number for number in ranked if number in passed][:most]
 
 
 def _hits(

@@ -7,15 +7,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llmspell_kernel.errors import SpellError
+from llmspell_kernel.llm.agents import Tool
 from llmspell_kernel.llm.calls import Asked, Reading
 from llmspell_kernel.llm.choose import Choice, Origin
-from llmspell_kernel.llm.protocol import Finished, Message, Request, Response, TextDelta, Usage
-from llmspell_kernel.llm.telemetry import traced
+from llmspell_kernel.llm.directory import Preferences
+from llmspell_kernel.llm.models import Models
+from llmspell_kernel.llm.protocol import (
+    Finished,
+    Message,
+    Request,
+    Response,
+    TextDelta,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
+from llmspell_kernel.llm.telemetry import operation, traced
+from llmspell_kernel.llm.tool_runs import Toolbox
 
 trace_sdk = pytest.importorskip("opentelemetry.sdk.trace")
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from llmspell_kernel.llm.protocol import Delta
 
@@ -90,3 +104,32 @@ async def test_a_stream_that_is_closed_early_is_no_failure(spans: list[Any]) -> 
     await stream.aclose()
     (span,) = spans
     assert span.status.is_unset
+
+
+async def test_tools_are_spans_under_their_agent_and_say_what_failed(spans: list[Any]) -> None:
+    async def double(arguments: dict[str, Any]) -> int:
+        return 2 * int(arguments["n"])
+
+    box = Toolbox([Tool(ToolSpec(name="double", description="", parameters={"type": "object"}), double)])
+    with operation("invoke_agent", "clerk", agent__name="clerk"):
+        assert (await box.run(ToolCall(id="a", name="double", arguments={"n": 4}))).value == 8
+        assert (await box.run(ToolCall(id="b", name="double", arguments={"n": "x"}))).error
+    good, bad, agent = spans
+    assert (agent.name, dict(agent.attributes)["gen_ai.agent.name"]) == ("invoke_agent clerk", "clerk")
+    assert (good.name, good.parent.span_id) == ("execute_tool double", agent.context.span_id)
+    assert dict(good.attributes) == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "double",
+        "gen_ai.tool.call.id": "a",
+    }
+    assert dict(bad.attributes)["error.type"] == "tool_error"
+
+
+async def test_embeddings_are_spans(spans: list[Any], tmp_path: Path) -> None:
+    models = Models(Preferences(), tmp_path)
+    with pytest.raises(SpellError):
+        await models.embed(["a secret text"], "nowhere:tiny")
+    (span,) = spans
+    assert span.name == "embeddings nowhere:tiny"
+    assert "secret" not in str(span.attributes)
+    await models.aclose()

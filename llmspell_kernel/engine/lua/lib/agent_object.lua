@@ -127,7 +127,8 @@ local function answer(self, messages, options, hear)
   end
   local result, err = hooked.agent(function(_, question)
     local heard, ask = watched and listen or nil, hooked.of_agent()
-    return run_loop(question, toolset.offer(offered), limits_of(self.config), heard, hear ~= nil, ask)
+    return run_loop(question, toolset.offer(offered), limits_of(self.config), heard, hear ~= nil, ask,
+      self.name)
   end, self.name, question_of(self, messages, options))
   if type(result) == "string" then result = { text = result, tool_calls = {}, iterations = 0 } end
   noted(self, began, result, err)

@@ -49,8 +49,8 @@ local call_stream_chat = bridge.bind("llm", "stream_chat")
 -- Hooks may change the question or answer in its place, with a text or a table.
 local stream_chat = function(prompt, hear, options)
   local answer, err = hooked.plainly(call_stream_chat)(prompt, options, hear)
-  if type(answer) == "table" then answer = answer.content end
-  return answer, err
+  if answer == nil then return nil, err end
+  return type(answer) == "table" and answer.content or answer
 end
 
 local structured = hooked.plainly(bridge.bind("llm", "structured"))
