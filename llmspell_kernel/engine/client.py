@@ -92,12 +92,13 @@ class EngineClient:
         self._woken: Callable[[wire.Ready], None] | None = None
         self._done: dict[int, asyncio.Future[wire.Done]] = {}
         self._group = 0
-        """The process group of the engine and its copies, 0 if it is the kernel process's too."""
+        """The process group that ends with this client, which launched its first engine; 0 if there is none."""
+        self._kin = 0
+        """The process group of the engine and all its forks, 0 if it is the kernel process's too."""
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._returns: dict[int, asyncio.Future[Any]] = {}
         self._next_id = 0
         self._checkpoints: dict[int, asyncio.Future[Endpoint]] = {}
-        self._orphans: set[int] = set()
         self._plain = values.Decoder()
         self.decoder = self._plain
         """Reads what the functions return that `invoke` calls."""
@@ -144,9 +145,9 @@ class EngineClient:
         if not wake:
             info = await self._ready
             self.layers = info.layers
-            group = _group_of(endpoint.pid)
-            self._group = group if group != _group_of(0) else 0
+            self._group = self._kin = _own_group(endpoint.pid)
             return info
+        self._kin = _own_group(endpoint.pid)
         self.send(wake)
         try:
             return await asyncio.wait_for(self._ready, _WAKE_SECONDS)
@@ -337,16 +338,14 @@ class EngineClient:
     def release(self, copy: Endpoint) -> None:
         """Let a sleeping copy go."""
         copy.close()
-        self._orphans.add(copy.pid)
         self._reap_orphans()
 
     def _reap_orphans(self) -> None:
-        for pid in list(self._orphans):
-            try:
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    self._orphans.discard(pid)
-            except ChildProcessError:
-                self._orphans.discard(pid)  # its parent, a living engine, reaps it
+        """Reap forks that outlived the engine which made them: until then they count among its processes."""
+        if self._kin:
+            with contextlib.suppress(ChildProcessError):  # none is left; a living engine reaps its own
+                while os.waitpid(-self._kin, os.WNOHANG)[0]:
+                    pass
 
     def _on_control(self, control: socket.socket) -> None:
         try:
@@ -381,6 +380,12 @@ def _group_of(pid: int) -> int:
         return os.getpgid(pid)
     except OSError:
         return 0
+
+
+def _own_group(pid: int) -> int:
+    """The process group of `pid`, 0 if it is gone or in the one of this process."""
+    group = _group_of(pid)
+    return group if group != _group_of(0) else 0
 
 
 def _resolve(table: dict[int, asyncio.Future[Any]], key: int, value: Any) -> None:

@@ -15,7 +15,7 @@ import select
 import socket
 import threading
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.engine import wire
@@ -30,6 +30,9 @@ _COROUTINE_PERIOD = 1_000_000
 
 _FLUSH_SECONDS = 0.04
 _REARM_SECONDS = 0.005
+
+_START_SECONDS = 5.0
+_START_PAUSE = 0.005
 
 _SHORTEST_PERIOD, _LONGEST_PERIOD = 100, 100_000
 _RECORD_BYTES = 256
@@ -176,8 +179,25 @@ class Watchdog:
         """Serve a child that was forked in the middle of a turn: as `move`, and watch that turn there too."""
         self.move(control)
         self._sheltered = False
-        self._started = True
-        _thread.start_new_thread(self._run, ())
+        self._start()
+
+    def _start(self) -> None:
+        """Start the thread; where the engine has all the processes that it may have, wait for one to end.
+
+        Raises:
+            RuntimeError: none has ended. The engine must not run anything that it could not stop.
+        """
+        give_up = monotonic() + _START_SECONDS
+        while True:
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:
+                if monotonic() > give_up:
+                    raise
+                sleep(_START_PAUSE)
+            else:
+                self._started = True
+                return
 
     # ── the turn's side ──────────────────────────────────────────────────────────────────────────
 
@@ -188,8 +208,7 @@ class Watchdog:
 
     def __enter__(self) -> None:
         if not self._started:
-            self._started = True
-            _thread.start_new_thread(self._run, ())
+            self._start()
         self.reason = 0
         self._sheltered = False
         self._hooks.stopping = False

@@ -16,7 +16,6 @@ import zmq
 from jupyter_client.session import DELIM
 
 from llmspell_kernel import __version__
-from llmspell_kernel.bridges.showing import Showing
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel import replies
 from llmspell_kernel.kernel.comms import Comms
@@ -321,6 +320,8 @@ class LLMSpellKernel(BaseKernel):
     ) -> IOPubSurface | SilentSurface:
         if silent:
             return SilentSurface()
+        from llmspell_kernel.bridges.showing import Showing
+
         ask = partial(self._ask, ident, parent) if allow_stdin else None
         showing = Showing.for_request(parent.get("metadata") or {}, allow_stdin)
         return IOPubSurface(partial(self._publish, parent), ask, parent, showing)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from llmspell_kernel.session.outcome import Failed, Interrupted, Succeeded
+from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack, Succeeded
 
 if TYPE_CHECKING:
     from .conftest import Notebook
@@ -24,16 +26,24 @@ async def printed(notebook: Notebook, code: str) -> list[str]:
     return notebook.last.out.splitlines()
 
 
+def engine(notebook: Notebook) -> int:
+    return notebook.session._client.pid
+
+
+def states(notebook: Notebook) -> str:
+    """A letter for each process in the engine's group; Z: it has ended, and nobody has reaped it."""
+    group, found = os.getpgid(engine(notebook)), ""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            found += fields[0] if int(fields[2]) == group else ""
+    return found
+
+
 def engines(notebook: Notebook) -> int:
     """How many processes there are in the engine's group, checkpoints among them."""
-    group, found = os.getpgid(notebook.session._client.pid), 0  # pyright: ignore[reportPrivateUsage]
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        found += fields[0] not in "ZX" and int(fields[2]) == group
-    return found
+    found = states(notebook)
+    return len(found) - found.count("Z") - found.count("X")
 
 
 async def test_results_are_in_order_and_functions_see_every_variable(notebook: Notebook) -> None:
@@ -251,3 +261,20 @@ async def test_no_process_is_left_when_it_has_ended(notebook: Notebook) -> None:
     while engines(notebook) > before + 2 and time.monotonic() < deadline:  # two cells: two checkpoints more
         await asyncio.sleep(0.05)
     assert engines(notebook) <= before + 2
+
+
+async def test_processes_that_outlive_a_killed_engine_are_reaped(notebook: Notebook) -> None:
+    await notebook.value("x = 1")
+    for _ in range(3):
+        busy = "parallel.map({1, 2}, function() while true do end end, {workers = 2, chunk = 1})"
+        cell = asyncio.create_task(notebook.run(busy))
+        deadline = time.monotonic() + 20
+        while states(notebook).count("R") < 2 and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        os.kill(engine(notebook), signal.SIGKILL)
+        assert isinstance(await cell, RolledBack)
+    await notebook.session.reset()  # which lets every checkpoint go
+    deadline = time.monotonic() + 20
+    while "Z" in states(notebook) and time.monotonic() < deadline:
+        await notebook.value("x = 2")
+    assert "Z" not in states(notebook)
