@@ -42,7 +42,8 @@ def told(use: Use, settings: Settings, lua: Mapping[str, int] | None, handles: i
     if settings.limits.instructions is not None:
         words["instructions"] = f"{use.instructions:,}"
     if lua is not None:
-        words["coroutines"] = f"{lua['coroutines_made']:,} made, {lua['coroutines']:,} alive"
+        bound = "" if lua["coroutines_all"] else "at least "
+        words["coroutines"] = f"{lua['coroutines_made']:,} made, {bound}{lua['coroutines']:,} alive"
         words["callbacks"] = f"{lua['callbacks']:,} held"
         words["value_bytes"] = f"{_bytes(lua['value_bytes'])} at most"
     return words

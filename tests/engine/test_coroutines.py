@@ -85,3 +85,42 @@ def test_where_memory_is_short_the_next_coroutine_can_be_made() -> None:
       for _ = 1, 1000 do create(function() end) end
       return why == "not enough memory" and made > 100
     """)
+
+
+def test_where_memory_shows_that_few_are_alive_they_are_not_noted() -> None:
+    state = LuaState(FakeHost())
+    made, alive, all_told, later = state.run("""
+      local coroutines, limits = require("coroutines"), require("limits")
+      limits.most.coroutines = 100000
+      for _ = 1, 10000 do coroutines.create(print) end
+      local made, alive, exact = coroutines.used()
+      coroutines.begin_cell()
+      kept = { coroutines.create(print) }
+      local later = coroutines.used()
+      return made, alive, exact, later
+    """)
+    assert made == 10000
+    assert alive < 5000
+    assert not all_told
+    assert later == 1
+
+
+@pytest.mark.parametrize("most", [500, 5000, 20000])
+def test_the_limit_holds_although_not_all_are_noted(most: int) -> None:
+    state = LuaState(FakeHost(), memory_limit=512 << 20)
+    held = state.run(
+        """
+      local most = ...
+      local coroutines, limits = require("coroutines"), require("limits")
+      limits.most.coroutines = most
+      local kept, ok = {}, true
+      while ok and #kept < 10 * most do
+        ok = pcall(function() kept[#kept + 1] = coroutines.create(print) end)
+      end
+      return #kept
+    """,
+        most,
+    )
+    assert most <= held < 2 * most
+    if most == 500:  # all of few are noted
+        assert held == most

@@ -32,8 +32,14 @@ end
 
 -- What the last cell used of what Lua itself counts, and what is held now.
 local function used()
-  local made, alive = coroutines.used()
-  return { coroutines = alive, coroutines_made = made, callbacks = scheduler.callbacks(), value_bytes = codec.largest }
+  local made, alive, all = coroutines.used()
+  return {
+    coroutines = alive,
+    coroutines_made = made,
+    coroutines_all = all,
+    callbacks = scheduler.callbacks(),
+    value_bytes = codec.largest,
+  }
 end
 
 function M.configure(options)
