@@ -15,6 +15,7 @@ from llmspell_kernel.bridges.llm_messages import plain_message, plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.engine.values import CallbackRef
+from llmspell_kernel.errors import WorldError
 from llmspell_kernel.llm.agent_loop import agent_events
 from llmspell_kernel.llm.agents import (
     Answered,
@@ -132,7 +133,7 @@ class AgentRuns(Bridge):
         async def call(arguments: dict[str, Any]) -> Any:
             results = await self._host.invoke(execute.id, arguments)
             if len(results) > 1 and results[0] is None and results[1] is not None:
-                return f"Error: {results[1]}"
+                raise WorldError(str(results[1]), code="tool_error")
             return results[0] if results else None
 
         spec = ToolSpec(

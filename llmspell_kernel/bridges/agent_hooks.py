@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from llmspell_kernel.bridges.llm import plain_response
-from llmspell_kernel.bridges.llm_messages import plain_message
+from llmspell_kernel.bridges.llm_messages import plain_message, tool_calls_of
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.errors import SpellError, WorldError
 from llmspell_kernel.llm.protocol import Delta, Finished, Request, Response
@@ -155,9 +155,15 @@ def _cancelled(told: Any) -> WorldError:
 
 
 def _response(answer: Any, question: _Question) -> Response:
-    """What the hooks have left of the answer, or what they answered in the model's place."""
+    """What the hooks have left of the answer, or what they answered in the model's place.
+
+    Raises:
+        BadArgument: They left tool calls that are none.
+    """
     fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"content": answer}
-    content = str(fields.get("content") or "")
+    changed: dict[str, Any] = {"content": str(fields.get("content") or "")}
+    if isinstance(fields.get("tool_calls"), list | dict):
+        changed["tool_calls"] = tool_calls_of("bad answer of a hook at 'llm'", fields["tool_calls"])
     if question.response is None:
-        return Response(content=content, model=question.request.model or "hook", provider="hook")
-    return msgspec.structs.replace(question.response, content=content)
+        return Response(model=question.request.model or "hook", provider="hook", **changed)
+    return msgspec.structs.replace(question.response, **changed)

@@ -27,12 +27,14 @@ def message_of(function: str, index: int, item: Any) -> Message:
     role = fields.get("role", "user" if fields else None)
     if role not in _ROLES:
         raise BadArgument(f"{where} (role must be one of {', '.join(_ROLES)}, got {role!r})")
-    calls = tuple(_tool_call(where, call) for call in _listed(fields.get("tool_calls")))
+    calls = tool_calls_of(where, fields.get("tool_calls"))
     content = fields.get("content")
     if content is None and calls:
         content = ""
     if isinstance(content, list):
         content = tuple(_part(where, part) for part in cast("list[Any]", content))
+    elif isinstance(content, bytes):
+        raise BadArgument(f"{where} (content: text in UTF-8 expected, got other bytes)")
     elif not isinstance(content, str):
         raise BadArgument(f"{where} (content: string expected, got {lua_type(content)})")
     return Message(
@@ -66,8 +68,14 @@ def plain_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _listed(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+def tool_calls_of(where: str, value: Any) -> tuple[ToolCall, ...]:
+    """Read a list of tool calls, in our shape or in OpenAI's; anything but a list holds none.
+
+    Raises:
+        BadArgument: An entry is no tool call; `where` begins the message.
+    """
+    listed = cast("list[Any]", value) if isinstance(value, list) else []
+    return tuple(_tool_call(where, call) for call in listed)
 
 
 def _tool_call(where: str, call: Any) -> ToolCall:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, cast
 
 from llmspell_kernel.bridges.arguments import lua_type
@@ -50,11 +52,11 @@ def request_of(
     request = Request(
         model=_text(function, given, "model"),
         messages=_messages(function, given),
-        temperature=_number(function, given, "temperature"),
-        max_tokens=_whole(function, given, "max_tokens"),
-        top_p=_number(function, given, "top_p"),
-        seed=_whole(function, given, "seed"),
-        timeout=_number(function, given, "timeout"),
+        temperature=_number(function, given, "temperature", "a number from 0 up", lambda n: 0 <= n < inf),
+        max_tokens=_whole(function, given, "max_tokens", "a whole number from 1 up", lambda n: n >= 1),
+        top_p=_number(function, given, "top_p", "a number from 0 to 1", lambda n: 0 <= n <= 1),
+        seed=_whole(function, given, "seed", "a whole number", lambda _: True),
+        timeout=_number(function, given, "timeout", "seconds, more than 0", lambda n: n > 0),
         stop=_stop(function, given),
         schema=_table(function, given, "schema"),
         tools=_tools(given),
@@ -79,22 +81,30 @@ def _text(function: str, given: dict[str, Any], key: str) -> str:
     value = given.get(key)
     if value is None:
         return ""
+    if isinstance(value, bytes):
+        raise BadArgument(f"bad option '{key}' to '{function}' (text in UTF-8 expected, got other bytes)")
     if not isinstance(value, str):
         raise _wrong(function, key, "string", value)
     return value
 
 
-def _number(function: str, given: dict[str, Any], key: str) -> float | None:
+def _number(
+    function: str, given: dict[str, Any], key: str, expected: str, fits: Callable[[float], bool]
+) -> float | None:
     value = given.get(key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong(function, key, "number", value)
+    if not fits(value):
+        raise BadArgument(f"bad option '{key}' to '{function}' ({expected} expected, got {value:g})")
     return float(value)
 
 
-def _whole(function: str, given: dict[str, Any], key: str) -> int | None:
-    value = _number(function, given, key)
+def _whole(
+    function: str, given: dict[str, Any], key: str, expected: str, fits: Callable[[float], bool]
+) -> int | None:
+    value = _number(function, given, key, expected, lambda n: n == n // 1 and fits(n))
     return None if value is None else int(value)
 
 
@@ -160,6 +170,6 @@ def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:
 def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:
     for key in given:
         if key not in _KNOWN:
-            near = nearest(str(key), _KNOWN)
+            near = f"{key}s" if f"{key}s" in _KNOWN else nearest(str(key), _KNOWN)
             hint = f": did you mean '{near}'?" if near else ""
             current_call.get().warn(f"'{function}' has no option '{key}'{hint}")

@@ -301,9 +301,16 @@ class Models:
     def _waiting(self, seconds: float, reason: str) -> None:
         self._tell(Progress(text=f"Waiting {seconds:.0f} s: {reason}"))
 
+    def _lacks_key(self, name: str) -> bool:
+        """Whether a provider at its own address would refuse us; a server of one's own may want no key."""
+        if name == LOCAL or name not in KNOWN or not self._directory.get(name).key_variable:
+            return False
+        usual = KNOWN[name].base_url == self._directory.get(name).base_url
+        return usual and not self._directory.key(name)
+
     async def _offered(self, name: str) -> tuple[ModelInfo, ...]:
         """What a provider offers, nothing if it needs a key that is not set or does not answer at once."""
-        if name != LOCAL and self._directory.get(name).key_variable and not self._directory.key(name):
+        if self._lacks_key(name):
             return ()
         try:
             async with asyncio.timeout(5):

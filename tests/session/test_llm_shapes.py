@@ -171,3 +171,57 @@ async def test_many_questions_beside_everything_else(spells: Spells) -> None:
     return #whole:await(), whole:await()[1] .. '!', one:await()"""
     assert await spells.value(code) == '2\t"ok!"\t"ok"'
     assert spells.server.most_at_once == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("temperature = -1", "bad option 'temperature' to 'llm.chat' (a number from 0 up expected, got -1)"),
+        (
+            "temperature = 0/0",
+            "bad option 'temperature' to 'llm.chat' (a number from 0 up expected, got nan)",
+        ),
+        (
+            "max_tokens = 0",
+            "bad option 'max_tokens' to 'llm.chat' (a whole number from 1 up expected, got 0)",
+        ),
+        (
+            "max_tokens = 1.5",
+            "bad option 'max_tokens' to 'llm.chat' (a whole number from 1 up expected, got 1.5)",
+        ),
+        (
+            "max_tokens = 1/0",
+            "bad option 'max_tokens' to 'llm.chat' (a whole number from 1 up expected, got inf)",
+        ),
+        ("top_p = 2", "bad option 'top_p' to 'llm.chat' (a number from 0 to 1 expected, got 2)"),
+        ("timeout = 0", "bad option 'timeout' to 'llm.chat' (seconds, more than 0 expected, got 0)"),
+        ("seed = 0.5", "bad option 'seed' to 'llm.chat' (a whole number expected, got 0.5)"),
+        ("prompt = 'a\\255'", "bad option 'prompt' to 'llm.chat' (text in UTF-8 expected, got other bytes)"),
+        (
+            "messages = {{content = 'a\\255'}}",
+            "bad message #1 to 'llm.chat' (content: text in UTF-8 expected, got other bytes)",
+        ),
+    ],
+)
+async def test_values_that_no_model_takes_raise(spells: Spells, options: str, said: str) -> None:
+    outcome = await spells.run(f"llm.chat{{prompt = 'x', {options}}}")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == said
+
+
+async def test_an_option_in_the_singular_is_understood_as_a_slip(spells: Spells) -> None:
+    spells.script(text("ok"))
+    await spells.value("llm.chat('x', {tool = 'calculator'})")
+    assert spells.last.err == "warning: 'llm.chat' has no option 'tool': did you mean 'tools'?\n"
+
+
+async def test_a_conversation_begins_with_options(spells: Spells) -> None:
+    spells.script(text("ok"))
+    code = "local s = llm.chat_session{system = 'Brief.', temperature = 0} s:send('x') return s.system"
+    assert await spells.value(code) == '"Brief."'
+    assert spells.server.chats[-1]["temperature"] == 0
+    assert [m["role"] for m in spells.server.chats[-1]["messages"]] == ["system", "user"]
+
+
+async def test_models_of_a_server_of_ones_own_are_on_offer(spells: Spells) -> None:
+    assert await spells.value("llm.find_model('coder').id") == '"tiny-coder"'

@@ -375,10 +375,14 @@ local session_meta = { __name = "ChatSession", __index = session }
 --- ```lua
 --- local talk = llm.chat_session("You are brief.")
 --- ```
----@param system? string
+---@param system? string|llm.Options what the model is told before everything else, or options with `system` among them
 ---@param options? llm.Options for every question of it
 ---@return ChatSession session
 function M.chat_session(system, options)
+  if type(system) == "table" and options == nil then
+    options = copy_of(system)
+    system, options.system = options.system, nil
+  end
   raise.check(1, "llm.chat_session", "string", system, true)
   raise.check(2, "llm.chat_session", "table", options, true)
   return setmetatable({ system = system, options = options, history = {} }, session_meta)

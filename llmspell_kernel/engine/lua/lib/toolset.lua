@@ -26,7 +26,7 @@ function M.resolve(tool, caller)
     if not found then raise.raise("there is no tool '" .. tool .. "'; tools.list() gives those that there are") end
     return found
   end
-  if type(tool) == "table" and M.agent and getmetatable(tool) == M.agent then return tool:as_tool() end
+  if type(tool) == "table" and M.agent and getmetatable(tool) == M.agent then tool = tool:as_tool() end
   raise.check(1, caller, "table", tool)
   return tools.describe(unwrapped(tool))
 end
