@@ -92,10 +92,10 @@ class RsLocalLlm(_RsGlobal):
 
 
 class RsConfig(_RsGlobal):
-    """rs-llmspell's view of the settings; most of it has no counterpart."""
+    """rs-llmspell's view of the settings, which a spell cannot change."""
 
     module: ClassVar[str] = "Config"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.config"
 
 
 class RsJson(_RsGlobal):
@@ -109,7 +109,7 @@ class RsDebug(_RsGlobal):
     """rs-llmspell's messages, timers and dumps: ``Debug.info(message, module)``, ``Debug.timer(name)``."""
 
     module: ClassVar[str] = "Debug"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.debug"
 
 
 class RsEvent(_RsGlobal):
@@ -163,10 +163,10 @@ class RsStreaming(_RsGlobal):
 
 
 class RsReplay(_RsGlobal):
-    """rs-llmspell's replay, which has no counterpart but cassettes."""
+    """rs-llmspell's plans for replays, and comparing what came of them; cassettes do the replaying."""
 
     module: ClassVar[str] = "Replay"
-    lua_part: ClassVar[str | None] = _OTHERS
+    lua_part: ClassVar[str | None] = "lib.rs.replay"
 
 
 class CompatTools(Bridge):
@@ -184,6 +184,11 @@ class CompatTools(Bridge):
         await self._host.require("tools", "file_write", "tools.create_directory")
         await granted_files.make_folder(self._host, path, "tools.create_directory")
         return True
+
+    @export()
+    async def granted(self) -> dict[str, bool]:
+        """Tell which kinds of grants there are any of."""
+        return {kind: True for kind, _ in self._host.grants.entries()}
 
     @export()
     async def digest(self, algorithm: str, data: bytes) -> str:

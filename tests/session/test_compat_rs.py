@@ -183,7 +183,7 @@ async def test_events_sessions_artifacts_and_the_rest(spells: Spells) -> None:
         ("State.migrate('2')", "rs-llmspell's 'State.migrate' has no counterpart here"),
         ("Config.setSecurity({})", "rs-llmspell's 'Config.setSecurity' has no counterpart here"),
         ("Template.execute('x')", "rs-llmspell's 'Template.execute' has no counterpart here"),
-        ("Memory.semantic.query('x')", "rs-llmspell's 'Memory.semantic.query' has no counterpart here"),
+        ("Memory.semantic.add({})", "rs-llmspell's 'Memory.semantic.add' has no counterpart here"),
         ("Hook.register('NoSuchPoint', print)", "there is no hook point 'NoSuchPoint'; there are:"),
         ("Session.replay('x')", "rs-llmspell's 'Session.replay' has no counterpart here"),
         ("Agent.sing()", "there is no 'Agent.sing'; there are:"),

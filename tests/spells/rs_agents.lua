@@ -25,10 +25,10 @@ assert(JSON.parse(calculator:execute({ input = "6 * 7" }).text).result.result ==
 assert(Tool.invoke("base64_encoder", { input = "rs", operation = "encode" }).encoded == "cnM=")
 assert(Tool.execute("text-manipulator", { operation = "count", input = "a b c", count_type = "words" }).result.result == 3)
 assert(not Tool.exists("process_executor"))
-local fine, message = pcall(Tool.get, "process_executor")
-assert(not fine and message:find("has no counterpart here: nothing here starts programs", 1, true), message)
+local message = Tool.get("process_executor"):execute({ executable = "ls" }).error
+assert(message:find("has no counterpart here: nothing here starts programs", 1, true), message)
 
 State.agent_set("helper", "topic", "tools")
 assert(State.agent_get("helper", "topic") == "tools" and State.workflow_get("flow", "step") == nil)
-fine, message = pcall(function() return Replay.modes.exact end)
-assert(not fine and message:find("rs-llmspell's 'Replay.modes' has no counterpart here", 1, true), message)
+local fine, told = pcall(Replay.run, Replay.create_config(Replay.modes.exact))
+assert(not fine and told:find("rs-llmspell's 'Replay.run' has no counterpart here", 1, true), told)

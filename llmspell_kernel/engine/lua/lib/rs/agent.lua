@@ -5,11 +5,12 @@ local asking = require("lib.asking")
 local base = require("lib.rs.base")
 local promises = require("promises")
 local raise = require("raise")
+local tools = require("lib.tools")
 
 require("lib.rs.tool")
 
-local error, ipairs, next, pcall, setmetatable, tostring, type =
-  error, ipairs, next, pcall, setmetatable, tostring, type
+local error, ipairs, next, pcall, rawget, setmetatable, tostring, type =
+  error, ipairs, next, pcall, rawget, setmetatable, tostring, type
 
 local M = {}
 local made, contexts, shared = {}, {}, {}
@@ -35,16 +36,21 @@ local function prompt_of(input)
   return raise.check(1, "agent:execute", "string", text), input.context
 end
 
+local readable = { __name = "result", __tostring = function(answer) return answer.text end }
+readable.__concat = function(a, b) return tostring(a) .. tostring(b) end
+
 local function answer_of(self, result)
   return setmetatable({
     text = result.text,
     content = result.text,
+    response = result.text,
+    result = setmetatable({ text = result.text, content = result.text }, readable),
     output = result.value == nil and result.text or result.value,
     success = true,
     tool_calls = result.tool_calls,
     usage = result.usage,
     metadata = { model = result.model, provider = result.provider, agent = self.name, iterations = result.iterations },
-  }, { __name = "result", __tostring = function(answer) return answer.text end })
+  }, readable)
 end
 
 function methods.execute(self, input, options)
@@ -60,11 +66,17 @@ methods.invoke = methods.execute
 
 function methods.complete(self, input) return methods.execute(self, input).text end
 
+methods.prompt = methods.complete
+
 -- execute_streaming(prompt[, options], callback)
 function methods.execute_streaming(self, input, options, callback)
   if type(options) == "function" then options, callback = nil, options end
-  local text = prompt_of(input)
-  local result, err = self.agent:stream({ prompt = text }, callback, options)
+  local text, hear = prompt_of(input), callback
+  -- asked with a table, it tells of tables
+  if type(input) == "table" and callback then
+    hear = function(piece) return callback(setmetatable({ text = piece, content = piece }, readable)) end
+  end
+  local result, err = self.agent:stream({ prompt = text }, hear, options)
   if result == nil then error(err, 0) end
   return answer_of(self, result)
 end
@@ -98,6 +110,11 @@ function methods.get_state(self) return self.agent:get_status().state end
 
 methods.get_agent_state = methods.get_state
 
+function methods.set_state(self, state)
+  self.agent.state = raise.check(1, "agent:set_state", "table", state)
+  return true
+end
+
 function methods.get_health(self) return { status = "healthy", healthy = true, name = self.name } end
 
 function methods.is_healthy() return true end
@@ -130,9 +147,10 @@ local function config_of(given)
   local limits = given.resource_limits or {}
   config.limits = { seconds = limits.max_execution_time_secs }
   config.max_iterations = limits.max_tool_calls and limits.max_tool_calls + 1 or given.max_iterations
-  for index, tool in ipairs(given.tools or given.allowed_tools or {}) do
-    config.tools[index] = type(tool) == "string" and base.tool_for_agent(tool)
-      or type(tool) == "table" and tool.agent and tool.agent or tool
+  for _, tool in ipairs(given.tools or given.allowed_tools or {}) do
+    if type(tool) == "table" and tool.agent then tool = tool.agent end
+    if type(tool) == "string" then tool = base.tool_for_agent(tool) end
+    if tool ~= nil then table.insert(config.tools, tool) end
   end
   return config
 end
@@ -201,6 +219,7 @@ function M.builder() return start({ given = { tools = {}, capabilities = {} } })
 ---@param config table
 ---@return table agent
 function M.create(config)
+  if type(config) == "string" then config = { model = config } end
   raise.check(1, "Agent.create", "table", config)
   return new(config)
 end
@@ -265,15 +284,45 @@ end
 
 more.get_details = more.get_info
 
-function more.list_capabilities(name) return made[name] and made[name].capabilities or {} end
-
-function more.wrap_as_tool(name)
-  local agent = type(name) == "table" and name or made[name]
-  if not agent then raise.raise("there is no agent '" .. tostring(name) .. "'") end
-  return agent.agent:as_tool()
+--- What one agent can do, or all together.
+function more.list_capabilities(name)
+  if name ~= nil then return made[name] and made[name].capabilities or {} end
+  local listed, seen = {}, {}
+  for _, agent in next, made do
+    for _, capability in ipairs(agent.capabilities) do
+      if not seen[capability] then table.insert(listed, capability) end
+      seen[capability] = true
+    end
+  end
+  table.sort(listed)
+  return listed
 end
 
-function more.create_composite(config)
+--- The tool that asks an agent; under a name of its own it is registered, and the name is given.
+function more.wrap_as_tool(name, options)
+  local agent = type(name) == "table" and name or made[name]
+  if not agent then raise.raise("there is no agent '" .. tostring(name) .. "'") end
+  local tool = agent.agent and agent.agent:as_tool()
+    or { name = agent.name, description = "Asks the agents of " .. agent.name, execute = function(arguments)
+      return agent:execute(arguments.prompt).output
+    end }
+  local own = options and (options.tool_name or options.name)
+  if not own then return tool end
+  tools.register({
+    name = own,
+    description = options.description or tool.description,
+    execute = function(arguments)
+      return tool.execute({ prompt = (prompt_of(next(arguments) == nil and "" or arguments)) })
+    end,
+  })
+  return own
+end
+
+-- create_composite{ name, agents, strategy } or create_composite(name, agents, { routing_strategy })
+function more.create_composite(config, list, options)
+  if type(config) == "string" then
+    config = { name = config, agents = list, strategy = options and (options.routing_strategy or options.strategy) }
+  end
   local team = {}
   for index, name in ipairs(config.agents or {}) do
     team[index] = type(name) == "table" and (name.agent_name or name.agent) or name
@@ -284,11 +333,34 @@ function more.create_composite(config)
     if done == nil then return nil, err end
     return done.results
   end)
-  return {
-    name = config.name,
-    execute = function(_, input) return { success = true, output = agents.execute(config.name, input) } end,
-  }
+  local function execute(_, input)
+    local output, err = agents.execute(config.name, input)
+    if output == nil then error(err, 0) end
+    local lines = {}
+    for _, member in ipairs(team) do
+      local said = type(output) == "table" and output[type(member) == "table" and member.name or member]
+      if type(said) == "string" then table.insert(lines, said) end
+    end
+    local text = table.concat(lines, "\n\n")
+    return setmetatable({ success = true, output = output, text = text, content = text, response = text }, readable)
+  end
+  local composite = { name = config.name, execute = execute, invoke = execute, capabilities = {}, members = team }
+  function composite.get_config() return { name = config.name } end
+  made[config.name] = composite
+  return composite
 end
+
+function more.get_hierarchy(name)
+  local agent = made[name]
+  if not agent then raise.raise("there is no agent '" .. tostring(name) .. "'") end
+  local children = {}
+  for index, member in ipairs(rawget(agent, "members") or {}) do
+    children[index] = { name = type(member) == "table" and member.name or member, children = {} }
+  end
+  return { name = name, children = children }
+end
+
+function more.list_templates() return {} end
 
 function more.create_context(name, data) contexts[name] = asking.copy(data) return name end
 
@@ -312,6 +384,6 @@ function more.set_shared_memory(key, value) shared[key] = value end
 
 function more.get_shared_memory(key) return shared[key] end
 
-return base.module("Agent", M, more, base.lacking("there are no agent templates; use Agent.create", {
-  "list_templates", "create_from_template", "get_hierarchy",
-}))
+return base.module("Agent", M, more, {
+  create_from_template = "there are no agent templates; use Agent.builder",
+})

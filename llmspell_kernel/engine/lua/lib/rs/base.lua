@@ -4,8 +4,9 @@
 local bridge = require("bridge")
 local raise = require("raise")
 
-local concat, ipairs, next, setmetatable, sort, tostring =
-  table.concat, ipairs, next, setmetatable, table.sort, tostring
+local concat, ipairs, next, setmetatable, sort, tostring, type =
+  table.concat, ipairs, next, setmetatable, table.sort, tostring, type
+local gsub, lower = string.gsub, string.lower
 
 local R = {}
 
@@ -17,19 +18,35 @@ local function without(name, key, reason)
   return setmetatable({}, { __call = say, __index = say, __name = "nothing" })
 end
 
+-- Its versions spell names in two ways: `getInfo` is `get_info`.
+local function spelt(key) return type(key) == "string" and lower(gsub(key, "_", "")) or key end
+
+local function otherwise_spelt(key, members)
+  local wanted = spelt(key)
+  for each, value in next, members or {} do
+    if spelt(each) == wanted then return value, each end
+  end
+end
+
 --- The members `M` of the global `name`, completed: `more` are further functions, `lacking` maps the names that have no
---- counterpart to the reason. Any other name raises.
+--- counterpart to the reason. A name may be spelt with humps or with underscores. Any other name raises.
 function R.module(name, M, more, lacking)
   return setmetatable(M, { __index = function(_, key)
-    if more and more[key] ~= nil then return more[key] end
-    if lacking and lacking[key] then return without(name, key, lacking[key]) end
+    local value = otherwise_spelt(key, more)
+    if value == nil then value = otherwise_spelt(key, M) end
+    if value ~= nil then return value end
+    local reason = otherwise_spelt(key, lacking)
+    if reason then return without(name, key, reason) end
     local known = {}
     for each in next, M do known[#known + 1] = each end
     for each in next, more or {} do known[#known + 1] = each end
     sort(known)
-    raise.raise("there is no '" .. name .. "." .. key .. "'; there are: " .. concat(known, ", "))
+    raise.raise("there is no '" .. name .. "." .. tostring(key) .. "'; there are: " .. concat(known, ", "))
   end })
 end
+
+--- The id of a session, of which a spell has either the id or the session.
+function R.id_of(session) return type(session) == "table" and session.id or session end
 
 --- A module of ours that this layer needs; raises if this installation does not have it.
 function R.need(name, what)

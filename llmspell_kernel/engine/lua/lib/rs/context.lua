@@ -6,7 +6,7 @@ local memory = require("lib.rs.memory")
 local rag = require("lib.rs.rag")
 local raise = require("raise")
 
-local ipairs = ipairs
+local ipairs, type = ipairs, type
 local concat, sort = table.concat, table.sort
 local count_tokens = bridge.bind("llm", "count_tokens")
 
@@ -18,13 +18,14 @@ local function candidates(query, strategy, session)
   local found = {}
   if strategy ~= "rag" then
     for _, entry in ipairs(memory.episodic.search(session or "", query, 20)) do
-      found[#found + 1] = { chunk = entry, score = entry.score }
+      entry.source, entry.timestamp = entry.session_id, entry.created_at
+      found[#found + 1] = { chunk = entry, score = entry.score, ranker = "similarity" }
     end
   end
   if strategy == "rag" or strategy == "hybrid" then
     for _, hit in ipairs(rag.search(query, { limit = 20 }).results) do
-      local chunk = { id = hit.id, content = hit.content, role = "document", metadata = hit.metadata }
-      found[#found + 1] = { chunk = chunk, score = hit.score }
+      local chunk = { id = hit.id, content = hit.content, role = "document", metadata = hit.metadata, source = "rag" }
+      found[#found + 1] = { chunk = chunk, score = hit.score, ranker = "similarity" }
     end
   end
   sort(found, function(a, b) return a.score > b.score end)
@@ -43,6 +44,7 @@ end
 ---@param session? string
 ---@return table context
 function M.assemble(query, strategy, tokens, session)
+  session = base.id_of(session)
   raise.check(1, "Context.assemble", "string", query)
   local chunks, lines, used, confidence = {}, {}, 0, 0
   for _, candidate in ipairs(candidates(query, strategy or "hybrid", session)) do
@@ -52,8 +54,15 @@ function M.assemble(query, strategy, tokens, session)
     chunks[#chunks + 1] = candidate
     lines[#lines + 1] = "[" .. (candidate.chunk.role or "note") .. "] " .. candidate.chunk.content
   end
+  local first, last
+  for _, each in ipairs(chunks) do
+    local at = each.chunk.timestamp
+    if at and (not first or at < first) then first = at end
+    if at and (not last or at > last) then last = at end
+  end
   return {
     chunks = chunks,
+    temporal_span = { first, last },
     token_count = used,
     total_confidence = #chunks > 0 and confidence / #chunks or 0,
     formatted = concat(lines, "\n"),
@@ -64,8 +73,15 @@ local more = {}
 
 function more.strategies() return STRATEGIES end
 
-function more.test(query, tokens) return M.assemble(query, "hybrid", tokens) end
+-- test(query, session); the second may also be how many tokens
+function more.test(query, session)
+  local tokens = type(session) == "number" and session or 2000
+  return M.assemble(query, "hybrid", tokens, type(session) ~= "number" and session or nil)
+end
 
-function more.strategy_stats() return {} end
+function more.strategy_stats()
+  local stats = memory.stats()
+  return { episodic_count = stats.episodic_count, semantic_count = stats.semantic_count, strategies = STRATEGIES }
+end
 
 return base.module("Context", M, more)

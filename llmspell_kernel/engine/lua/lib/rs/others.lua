@@ -1,4 +1,4 @@
--- The smaller globals of rs-llmspell: JSON, Config, Debug, Event, Utils, Template, LocalLLM, Streaming, Replay.
+-- The smaller globals of rs-llmspell: JSON, Event, Utils, Template, LocalLLM, Streaming.
 
 local base = require("lib.rs.base")
 local bridge = require("bridge")
@@ -8,10 +8,9 @@ local json = require("lib.json")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
-local collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type =
-  collectgarbage, error, ipairs, next, pairs, pcall, setmetatable, tostring, type
+local error, ipairs, pairs, pcall, setmetatable, tostring = error, ipairs, pairs, pcall, setmetatable, tostring
 local time = os.time
-local find, format, gsub, match, upper = string.find, string.format, string.gsub, string.match, string.upper
+local find, gsub, match = string.find, string.gsub, string.match
 local insert, remove, sort = table.insert, table.remove, table.sort
 
 local modules = {}
@@ -43,19 +42,9 @@ define("Utils", {
   json_decode = parse,
 })
 
--- ── Config, LocalLLM ───────────────────────────────────────────────────────────────────────────────
+-- ── LocalLLM ───────────────────────────────────────────────────────────────────────────────────────
 
-local list_providers, models = bridge.bind("llm", "list_providers"), bridge.bind("llm", "models")
-
-define("Config", {
-  getDefaultEngine = function() return "lua" end,
-  listProviders = function() return list_providers() end,
-  list_providers = function() return list_providers() end,
-  getPermissions = function() return { modify_providers = false, modify_security = false } end,
-}, base.lacking("settings are in config.toml and in %config; what a notebook may do, in %grants", {
-  "get", "getSection", "getProvider", "setProvider", "getSecurity", "setSecurity", "getTools", "addAllowedPath",
-  "isFileAccessAllowed", "isNetworkAccessAllowed", "snapshot", "restoreSnapshot", "toJson", "fromJson", "listSnapshots",
-}))
+local models = bridge.bind("llm", "models")
 
 local function offered(provider)
   local ok, found = pcall(models, provider)
@@ -91,76 +80,6 @@ define("LocalLLM", {
     raise.raise("there is no local model '" .. tostring(id) .. "'")
   end,
 }, { pull = "run `llmspell models pull` in a terminal" })
-
--- ── Debug ──────────────────────────────────────────────────────────────────────────────────────────
-
-local LEVELS = { trace = 1, debug = 2, info = 3, warn = 4, error = 5 }
-local debugging = { level = "info", on = true, captured = {} }
-
-local function say(level, message, module, data)
-  local rank = LEVELS[level] or 3
-  insert(debugging.captured, { timestamp = time(), level = level, message = tostring(message), module = module })
-  if #debugging.captured > 1000 then remove(debugging.captured, 1) end
-  if not debugging.on or rank < LEVELS[debugging.level] then return end
-  local from = module and " [" .. module .. "]" or ""
-  local more = data ~= nil and " " .. (json.encode(data) or tostring(data)) or ""
-  local line = format("[%s]%s %s%s\n", upper(level), from, tostring(message), more)
-  host.write(rank >= 4 and 2 or 1, scheduler.cell(), line)
-end
-
-local function dump(value, label, indent)
-  local text = type(value) == "table" and json.encode(value, indent and { indent = indent } or nil) or tostring(value)
-  text = (label and label .. " = " or "") .. text
-  host.write(1, scheduler.cell(), text .. "\n")
-  return text
-end
-
-local function timer(name)
-  local began, laps = host.now(), {}
-  local function elapsed() return (host.now() - began) * 1000 end
-  return {
-    name = name,
-    elapsed = elapsed,
-    lap = function(_, lap)
-      insert(laps, { name = lap, milliseconds = elapsed() })
-      return elapsed()
-    end,
-    stop = elapsed,
-  }
-end
-
-local Debug = {
-  log = function(level, message, module) say(level, message, module) end,
-  logWithData = function(level, message, data, module) say(level, message, module, data) end,
-  timer = timer,
-  setLevel = function(level)
-    if not LEVELS[level] then raise.raise("there is no level '" .. tostring(level) .. "'") end
-    debugging.level = level
-  end,
-  getLevel = function() return debugging.level end,
-  setEnabled = function(on) debugging.on = on and true or false end,
-  isEnabled = function() return debugging.on end,
-  getCapturedEntries = function(limit)
-    local entries, from = {}, #debugging.captured - (limit or #debugging.captured) + 1
-    for index = from > 1 and from or 1, #debugging.captured do insert(entries, debugging.captured[index]) end
-    return entries
-  end,
-  clearCaptured = function() debugging.captured = {} end,
-  dump = function(value, label) return dump(value, label, 2) end,
-  dumpCompact = function(value, label) return dump(value, label) end,
-  dumpVerbose = function(value, label) return dump(value, label, 4) end,
-  dumpWithOptions = function(value, _, label) return dump(value, label, 2) end,
-  memoryStats = function()
-    local bytes = collectgarbage("count") * 1024 // 1
-    return { used_bytes = bytes, allocated_bytes = bytes, resident_bytes = bytes, collections = 0 }
-  end,
-}
-for level in next, LEVELS do Debug[level] = function(message, module) say(level, message, module) end end
-define("Debug", Debug, base.lacking("the notebook's own debugger and `log` do this", {
-  "stackTrace", "stackTraceJson", "flameGraph", "jsonReport", "performanceReport", "memorySnapshot", "recordEvent",
-  "addModuleFilter", "clearModuleFilters", "removeModuleFilter", "setDefaultFilterEnabled", "addAdvancedFilter",
-  "getFilterSummary",
-}))
 
 -- ── Event ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,10 +136,13 @@ define("Event", {
   end,
 })
 
--- ── Template, Streaming, Replay ────────────────────────────────────────────────────────────────────
+-- ── Template, Streaming ────────────────────────────────────────────────────────────────────────────
 
-define("Template", { list = function() return {} end }, base.lacking("spells are the templates here: `spell.run`", {
-  "execute", "info", "schema", "search", "estimate_cost",
+define("Template", {
+  list = function() return {} end,
+  search = function() return {} end,
+}, base.lacking("there are no built-in templates here; spells are templates: `spell.run`", {
+  "execute", "info", "schema", "estimate_cost", "get",
 }))
 
 local stream_methods = {}
@@ -250,9 +172,5 @@ define("Streaming", {
   end,
   yield = function(value) return coroutine.yield(value) end,
 })
-
-define("Replay", {}, base.lacking("cassettes replay what models answered", {
-  "modes", "create_config", "create_modification", "schedules", "create_comparator",
-}))
 
 return function(declaration) return modules[declaration.name] end

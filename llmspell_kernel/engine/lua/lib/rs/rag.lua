@@ -5,6 +5,7 @@ local base = require("lib.rs.base")
 local raise = require("raise")
 
 local ipairs, tostring, type = ipairs, tostring, type
+local match = string.match
 
 local M = {}
 
@@ -15,9 +16,13 @@ local function options_of(given)
   local options = {}
   given = given or {}
   options.k = given.k or given.limit or given.top_k
+  local scope_id, collection = base.id_of(given.scope_id), given.collection
   local scope = given.tenant_id and "tenant:" .. given.tenant_id
-    or given.scope and given.scope .. (given.scope_id and ":" .. given.scope_id or "") or nil
-  options.collection, options.min_similarity = given.collection, given.threshold
+    or given.scope and given.scope .. (scope_id and ":" .. scope_id or "") or nil
+  -- the collection of a session is what has its scope
+  local session = type(collection) == "string" and match(collection, "^session_(.+)$")
+  if session then scope, collection = scope or "session:" .. session, nil end
+  options.collection, options.min_similarity = collection, given.threshold
   if scope and scope ~= "global" then options.scope = scope end
   return options
 end
@@ -40,7 +45,10 @@ function M.ingest(documents, options)
   end
   local done, err = rag("RAG.ingest").ingest(ours, options_of(options))
   if done == nil then return { success = false, error = tostring(err) } end
-  return { success = true, documents = #ours, vectors = done.chunks, total_vectors = done.chunks }
+  return {
+    success = true, documents = #ours, vectors = done.chunks, total_vectors = done.chunks,
+    documents_processed = #ours, vectors_created = done.chunks,
+  }
 end
 
 --- Finds what answers a question: `{ success, results = { { content, score, metadata } }, error }`.
@@ -73,9 +81,19 @@ end
 
 function more.list_providers() return { "local" } end
 
-function more.create_session_collection(session) return "session:" .. session end
+function more.create_session_collection(session, options)
+  local id = raise.check(1, "RAG.create_session_collection", "string", base.id_of(session))
+  local ttl = type(options) == "table" and options.ttl or options
+  return { session_id = id, namespace = "session_" .. id, created = true, ttl = ttl }
+end
 
-more.configure_session = more.create_session_collection
+-- configure_session(session, options), or of one table that names the session
+function more.configure_session(session, options)
+  local given = type(session) == "table" and session.session_id and session or options or {}
+  return {
+    session_id = base.id_of(given.session_id or session), vector_ttl = given.vector_ttl or 3600, configured = true,
+  }
+end
 
 function more.get_stats(scope)
   local total, collections = 0, rag("RAG.get_stats").collections()
@@ -84,7 +102,8 @@ function more.get_stats(scope)
 end
 
 function more.cleanup_scope(scope, id)
-  return rag("RAG.cleanup_scope").delete(nil, { scope = scope .. (id and ":" .. id or "") })
+  id = base.id_of(id)
+  return rag("RAG.cleanup_scope").delete({ scope = scope .. (id and ":" .. id or "") })
 end
 
 function more.save() return true end -- everything is kept as it comes

@@ -20,6 +20,8 @@ local modules = {}
 local function uuid() return require("lib.rs.tool_table").uuid_generator({}).uuid end
 
 -- ── Session ────────────────────────────────────────────────────────────────────────────────────────
+-- `Session.create` gives the id of a new session, a string, as its examples use it; given an id, as its handbook has
+-- it, or from a builder, it gives the session, which has methods.
 
 local SAVED = "rs sessions"
 
@@ -31,9 +33,14 @@ meta.__concat = function(a, b) return tostring(a) .. tostring(b) end
 function methods.get(self, key) return self.data[key] end
 function methods.set(self, key, value) self.data[key] = value end
 function methods.delete(self, key) self.data[key] = nil end
+methods.get_value, methods.store_value = methods.get, methods.set
+for _, key in ipairs({ "id", "name", "status", "created_at", "tags", "description", "metadata" }) do
+  methods["get_" .. key] = function(self) return self[key] end
+end
+function methods.add_tag(self, tag) insert(self.tags, tag) end
 function methods.store_artifact(self, name, data) return modules.Artifact.store(self.id, "data", name, data) end
 
-local function id_of(session) return type(session) == "table" and session.id or session end
+local id_of = base.id_of
 
 local function session_of(id, caller)
   id = id_of(id)
@@ -45,6 +52,7 @@ local FIELDS = { "name", "description", "tags", "user", "ttl", "created_by", "pa
 local function create(config)
   config = config or {}
   local made = { id = config.id or uuid(), metadata = config.metadata or {}, status = "active", data = {} }
+  made.custom_metadata, made.named = made.metadata, config.id ~= nil
   for _, key in ipairs(FIELDS) do made[key] = config[key] end
   made.name, made.tags = made.name or made.id, made.tags or {}
   made.created_at = date("!%Y-%m-%dT%H:%M:%SZ", time())
@@ -59,8 +67,19 @@ for _, key in ipairs({ "id", "metadata", "name", "description", "tags", "user", 
     return self
   end
 end
+building.tag = function(self, tag)
+  self.given.tags = self.given.tags or {}
+  insert(self.given.tags, tag)
+  return self
+end
 function building.build(self) return create(self.given) end
 local start = base.builder("Session", building)
+
+-- What a spell is given for a session.
+local function given_for(one)
+  if one == nil or one.named then return one end
+  return one.id
+end
 
 local function has_all(tags, wanted)
   for _, tag in ipairs(wanted or {}) do
@@ -71,6 +90,8 @@ local function has_all(tags, wanted)
   return true
 end
 
+function methods.has_tag(self, tag) return has_all(self.tags, { tag }) end
+
 local function with_status(status)
   return function(id)
     session_of(id, "Session." .. status).status = status
@@ -79,7 +100,10 @@ local function with_status(status)
 end
 
 local S = {
-  create = create,
+  create = function(config)
+    raise.check(1, "Session.create", "table", config, true)
+    return given_for(create(config))
+  end,
   builder = function() return start({ given = {} }) end,
   get = function(id) return session_of(id, "Session.get") end,
   list = function(filter)
@@ -99,7 +123,7 @@ local S = {
   set_current = function(id) current = id and session_of(id, "Session.set_current") or nil end,
   save = function(id)
     local one = session_of(id, "Session.save")
-    local kept = { id = one.id, metadata = one.metadata, data = one.data, tags = one.tags }
+    local kept = { id = one.id, metadata = one.metadata, data = one.data, tags = one.tags, named = one.named }
     for _, key in ipairs(FIELDS) do kept[key] = one[key] end
     return state.save(SAVED, one.id, kept)
   end,
@@ -108,8 +132,8 @@ local S = {
     local saved = state.load(SAVED, id)
     if saved == nil then raise.raise("there is no saved session '" .. tostring(id) .. "'") end
     local made = create(saved)
-    made.data = saved.data or {}
-    return made
+    made.data, made.named = saved.data or {}, saved.named
+    return given_for(made)
   end,
   delete = function(id)
     id = id_of(id)
@@ -120,15 +144,18 @@ local S = {
   suspend = with_status("suspended"),
   resume = with_status("active"),
 }
-S.getCurrent, S.setCurrent = S.get_current, S.set_current
+S.setCurrent = S.set_current
+function S.getCurrent() return given_for(current) end
+-- Nothing is recorded that could be replayed: these three say so, and `replay` raises.
+function S.can_replay() return false end
+function S.list_replayable() return {} end
+function S.get_replay_metadata(id) return { session_id = id_of(id), can_replay = false } end
 
-modules.Session = base.module("Session", {}, S, base.lacking("cassettes replay what models answered", {
-  "replay", "can_replay", "canReplay", "get_replay_metadata", "getReplayMetadata", "list_replayable", "listReplayable",
-}))
+modules.Session = base.module("Session", {}, S, { replay = "cassettes replay what models answered" })
 
 -- ── Artifact ───────────────────────────────────────────────────────────────────────────────────────
 
-local sequence = 0
+local sequences = {} -- of a session: how many artifacts it was given
 
 local function place_of(session)
   if session == "" or session == nil then session = current end
@@ -148,14 +175,17 @@ reference.__concat = function(a, b) return tostring(a) .. tostring(b) end
 local A = {}
 
 function A.store(session, kind, name, content, metadata)
-  sequence = sequence + 1
+  local place = place_of(session)
+  local sequence = (sequences[place] or 0) + 1
+  sequences[place] = sequence
   local text = type(content) == "string" and content or require("lib.json").encode(content)
   local body, packed = kept(content)
   local artifact = {
     id = uuid(), type = kind, artifact_type = kind, name = name, content = body, packed = packed,
     size = #text, sequence = sequence, content_hash = digest("blake2b", text), metadata = metadata or {},
+    created_at = date("!%Y-%m-%dT%H:%M:%SZ", time()),
   }
-  local done, err = state.save(place_of(session), artifact.id, artifact)
+  local done, err = state.save(place, artifact.id, artifact)
   if not done then error(err, 0) end
   return setmetatable({
     id = artifact.id, content_hash = artifact.content_hash, sequence = sequence, session_id = id_of(session),
@@ -176,7 +206,8 @@ local function shown(artifact)
   for _, key in ipairs({ "name", "artifact_type", "size", "content_hash", "sequence" }) do
     if about[key] == nil then about[key] = artifact[key] end
   end
-  copy.metadata, copy.packed = about, nil
+  about.custom = asking.copy(artifact.metadata)
+  copy.metadata, copy.packed, copy.tags, copy.mime_type = about, nil, about.tags or {}, about.mime_type
   if artifact.packed then copy.content = decode64(artifact.content) end
   return copy
 end

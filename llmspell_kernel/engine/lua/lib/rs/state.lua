@@ -1,10 +1,12 @@
 -- rs-llmspell's `State`, over `state`.
 
 local base = require("lib.rs.base")
+local json = require("lib.json")
 local raise = require("raise")
 local state = require("lib.state")
 
-local ipairs, next, type = ipairs, next, type
+local ipairs, next, tostring, type = ipairs, next, tostring, type
+local sub = string.sub
 
 local M = {}
 
@@ -87,6 +89,13 @@ function more.list_scoped(scope) return state.list_keys(scope) end
 for _, kind in ipairs({ "workflow", "agent", "tool" }) do
   more[kind .. "_get"] = function(id, key) return state.load(kind, id .. ":" .. key) end
   more[kind .. "_set"] = function(id, key, value) return set(kind, id .. ":" .. key, value) end
+  more[kind .. "_list"] = function(id)
+    local names, prefix = {}, id .. ":"
+    for _, key in ipairs(state.list_keys(kind)) do
+      if sub(key, 1, #prefix) == prefix then names[#names + 1] = sub(key, #prefix + 1) end
+    end
+    return names
+  end
 end
 
 function more.clear_scope(scope)
@@ -143,7 +152,22 @@ end
 
 function more.validate_backup(name) return state.load(BACKUPS, name) ~= nil end
 
+function more.delete_backup(name) return state.delete(BACKUPS, name) end
+
+--- Takes away all but the last `keep`.
+function more.cleanup_backups(keep)
+  local names = state.list_keys(BACKUPS)
+  for index = 1, #names - (keep or 0) do state.delete(BACKUPS, names[index]) end
+  return true
+end
+
+function more.get_storage_usage()
+  local bytes, entries = 0, M.list_keys()
+  for _, key in ipairs(entries) do bytes = bytes + #(json.encode(M.load(key)) or "") end
+  return { bytes_used = bytes, entries_count = #entries }
+end
+
 return base.module("State", M, more, base.lacking("states here have no versions; use snapshots of `state.create`", {
   "migrate", "get_migration_status", "get_schema_versions", "migrate_to_version", "list_schema_versions",
-  "get_current_schema_version", "cleanup_backups", "get_storage_usage",
+  "get_current_schema_version", "get_backup_stats",
 }))

@@ -1,12 +1,17 @@
 -- rs-llmspell's `Tool`, over `tools`.
 
+local asking = require("lib.asking")
 local base = require("lib.rs.base")
 local errorobject = require("errorobject")
+local host = require("host")
 local json = require("lib.json")
 local promises = require("promises")
 local raise = require("raise")
+local scheduler = require("scheduler")
 local tools = require("lib.tools")
-local theirs = require("lib.rs.tool_table")
+local theirs = require("lib.rs.tool_more")
+
+require("lib.promise")
 
 local getmetatable, ipairs, next, pcall, setmetatable, tostring, type =
   getmetatable, ipairs, next, pcall, setmetatable, tostring, type
@@ -15,7 +20,11 @@ local gsub = string.gsub
 
 local M = {}
 
-local OTHERS = { datetime_handler = "date_time_handler", regex = "regex_matcher", uuid = "uuid_generator" }
+local OTHERS = {
+  datetime_handler = "date_time_handler", regex = "regex_matcher", uuid = "uuid_generator",
+  data_validator = "data_validation", csv_analyzer = "csv_processor", text_analyzer = "text_manipulator",
+  random_generator = "data_generator",
+}
 
 local function normal(name)
   local plain = gsub(name, "%-", "_")
@@ -27,20 +36,22 @@ local function own(name)
   return tools.get(name) and name or tools.get(normal(name)) and normal(name) or nil
 end
 
+local MACHINE, SERVER = "nothing here looks at the machine", "use an MCP server"
 local LACKING = {
   process_executor = "nothing here starts programs",
   environment_reader = "os.getenv gives the variables that are granted",
-  system_monitor = "nothing here looks at the machine",
-  service_checker = "nothing here looks at the machine",
+  system_monitor = MACHINE, service_checker = MACHINE,
   regex_matcher = "use Lua's patterns: string.match, string.gmatch",
   file_watcher = "nothing here watches files",
   file_search = "use file-operations with list",
-  archive_handler = "use an MCP server",
+  file_converter = "read the file, change the text, write it",
   database_connector = "use `state` or an MCP server",
-  email_sender = "use an MCP server",
-  image_processor = "use an MCP server",
-  video_processor = "use an MCP server",
-  audio_processor = "use an MCP server",
+  rate_limiter = "write it in Lua, with os.time or Debug.timer",
+  circuit_breaker = "use errors.circuit_breaker",
+  webpage_monitor = "fetch the page again and compare", sitemap_crawler = "fetch it with http-request",
+  archive_handler = SERVER, email_sender = SERVER, image_processor = SERVER, video_processor = SERVER,
+  audio_processor = SERVER, audio_analyzer = SERVER, pdf_processor = SERVER, graphql_query = "use http-request",
+  graph_builder = SERVER, citation_formatter = SERVER, local_llm = "use LocalLLM and Agent",
 }
 
 local function missing(name)
@@ -59,7 +70,14 @@ end
 
 -- What a tool gave, as rs-llmspell tells it.
 local function told(value)
-  local result = { success = true, text = text_of(value), result = value, output = value, content = text_of(value) }
+  local text = text_of(value)
+  -- a spell's own tool may tell it so itself
+  if type(value) == "table" and getmetatable(value) == nil and type(value.success) == "boolean" then
+    local own_result = asking.copy(value)
+    if own_result.text == nil then own_result.text = text end
+    return setmetatable(own_result, meta)
+  end
+  local result = { success = true, text = text, result = value, output = text, content = text }
   if type(value) == "table" and getmetatable(value) == nil then
     for key, inner in next, value do
       if key == "output" or type(key) == "string" and result[key] == nil then result[key] = inner end
@@ -133,39 +151,61 @@ function M.exists(name)
   return own(name) ~= nil or theirs[normal(name)] ~= nil
 end
 
---- Returns a tool: `{ name, description, parameters, execute }`; raises if there is none.
+-- What `info.parameters` asks for, as rs-llmspell lists it.
+local function parameters_of(info)
+  local listed, schema = {}, info.parameters or {}
+  local needs = {}
+  for _, name in ipairs(schema.required or {}) do needs[name] = true end
+  for name, each in next, schema.properties or {} do
+    listed[#listed + 1] = {
+      name = name, type = each.type, description = each.description, required = needs[name] or false,
+      default = each.default,
+    }
+  end
+  sort(listed, function(a, b) return a.name < b.name end)
+  return listed
+end
+
+--- Returns a tool: `{ name, description, parameters, schema, execute }`; nil if there is none. One of rs-llmspell's
+--- that has no counterpart here says so when it is executed.
 --- ```lua
 --- print(Tool.get("calculator"):execute({ input = "6 * 7" }).result.result) --> 42
 --- ```
 ---@param name string
----@return table tool
+---@return table? tool
 function M.get(name)
-  if not M.exists(name) then raise.raise(errorobject.text(missing(name))) end
+  if not M.exists(name) and not LACKING[normal(name)] then return nil end
   local info = tools.get_info(own(name) or "") or {}
   -- with a colon or with a dot
   local function run(self, params)
     if params == nil and type(self) == "table" and self.execute == nil then params = self end
     return M.execute(name, params)
   end
+  local description = info.description or ("rs-llmspell's tool " .. name)
   return {
     name = name,
-    description = info.description or "",
-    parameters = info.parameters,
-    schema = info.parameters,
+    description = description,
+    version = "1.0.0",
+    category = "general",
+    parameters = info.parameters or {},
+    schema = { name = name, description = description, parameters = parameters_of(info) },
     execute = run,
     invoke = run,
-    getSchema = function() return info.parameters end,
+    getSchema = function() return info.parameters or {} end,
   }
 end
 
 local more = {}
 
-more.is_available = M.exists
-more.get_info = M.get
+more.is_available, more.has = M.exists, M.exists
+more.get_info, more.info = M.get, M.get
 
-function more.get_schema(name) return M.get(name).parameters end
+function more.get_schema(name)
+  local found = M.get(name)
+  return found and found.parameters
+end
 
-function more.register(name, ...) return tools.register(name, ...) end
+function more.register(name, ...) return (tools.register(name, ...)) and true end
 
 more.unregister = tools.remove
 
@@ -173,7 +213,9 @@ function more.discover() return M.list() end
 
 function more.categories() return { "general" } end
 
-function more.executeAsync(name, params) return (promises.spawn(M.execute, name, params)) end
+function more.invoke_async(name, params) return (promises.spawn(M.execute, name, params)) end
+
+more.execute_async = more.invoke_async
 
 function more.batch(operations)
   raise.check(1, "Tool.batch", "table", operations)
@@ -186,13 +228,39 @@ function more.batch(operations)
   return results
 end
 
-base.tool_value = value_of
+more.batch_invoke, more.parallel = more.batch, more.batch
 
---- What an agent is given for a tool by rs-llmspell's name.
+--- Each tool is given what the one before it gave, as `input`, where its own parameters have none.
+function more.pipeline(operations)
+  raise.check(1, "Tool.pipeline", "table", operations)
+  local last
+  for _, operation in ipairs(operations) do
+    local params = asking.copy(operation.params)
+    if last and params.input == nil then params.input = last.result end
+    last = M.execute(operation.tool or operation.name, params)
+    if not last.success then break end
+  end
+  return last
+end
+
+function more.get_metrics(name)
+  local found = own(name) and tools.get_metrics(own(name)) or {}
+  local calls = found.calls or 0
+  local average = calls > 0 and found.seconds * 1000 / calls or 0
+  return { invocations = calls, failures = found.errors or 0, average_duration = average }
+end
+
+base.tool_value, base.has_tool = value_of, M.exists
+
+--- What an agent is given for a tool by rs-llmspell's name; nil, and a line that says so, if there is none: there an
+--- agent may allow tools that are not there.
 function base.tool_for_agent(name)
   local found = own(name)
   if found then return found end
-  if not theirs[normal(name)] then raise.raise(errorobject.text(missing(name))) end
+  if not theirs[normal(name)] then
+    host.write(2, scheduler.cell(), errorobject.text(missing(name)) .. "; the agent goes without it\n")
+    return nil
+  end
   return {
     name = normal(name),
     description = "rs-llmspell's tool " .. name,

@@ -252,4 +252,7 @@ end
 
 T.web_searcher, T.template_engine, T.data_transformer = T.web_search, T.template_creator, T.json_processor
 
+-- For the rest of them.
+T.helpers = { choose = choose, fail = fail, needed = needed, ours = ours }
+
 return T

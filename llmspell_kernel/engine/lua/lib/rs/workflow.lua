@@ -2,13 +2,18 @@
 
 local asking = require("lib.asking")
 local base = require("lib.rs.base")
+local bridge = require("bridge")
+local host = require("host")
 local raise = require("raise")
+local scheduler = require("scheduler")
 local workflows = require("lib.workflow")
 
 require("lib.rs.tool")
 
-local error, ipairs, next, pcall, setmetatable, tostring, type =
-  error, ipairs, next, pcall, setmetatable, tostring, type
+local error, ipairs, next, pcall, setmetatable, tonumber, tostring, type =
+  error, ipairs, next, pcall, setmetatable, tonumber, tostring, type
+local match = string.match
+local read_file = bridge.bind("tools", "file_read")
 
 local M = {}
 
@@ -38,6 +43,12 @@ meta.__index = function(self, key)
 end
 meta.__tostring = function(self) return tostring(self.inner) end
 
+local on_failure, debugging -- Workflow.setDefaultErrorHandler, Workflow.enableDebug
+
+local function print_step(kind, name, what)
+  host.write(1, scheduler.cell(), "[DEBUG] [" .. kind .. "] " .. tostring(name) .. ": " .. tostring(what) .. "\n")
+end
+
 local OPTIONS = { execute_tool = function(name, input) return base.tool_value(name, input or {}) end }
 
 function methods.execute(self, input)
@@ -47,6 +58,11 @@ function methods.execute(self, input)
     for key, value in next, input or {} do given[key] = value end
   end
   local result = self.inner:execute(given, OPTIONS)
+  if not result.success and on_failure then
+    local said = on_failure({ message = tostring(result.error) }, { workflow = self.inner.name, steps = result.steps })
+    if said == "retry" then result = self.inner:execute(given, OPTIONS) end
+  end
+  if debugging then print_step("workflow", self.inner.name, result.success and "completed" or result.error) end
   local milliseconds = (result.seconds or 0) * 1000 // 1 | 0
   result._metadata = { execution_time_ms = milliseconds }
   result.metadata.extra.execution_time_ms = milliseconds
@@ -62,6 +78,18 @@ function methods.execute(self, input)
 end
 
 methods.run = methods.execute
+
+--- True, or false and what is wrong: a tool may have rs-llmspell's name.
+function methods.validate(self)
+  local _, problems = self.inner:validate()
+  local wrong = {}
+  for _, problem in ipairs(problems or {}) do
+    local name = match(tostring(problem), "no tool '([^']+)'")
+    if not (name and base.has_tool(name)) then wrong[#wrong + 1] = problem end
+  end
+  if #wrong == 0 then return true end
+  return false, wrong
+end
 
 --- A value that the steps and conditions of later runs see by its key.
 function methods.set_shared_data(self, key, value) self.shared[key] = value end
@@ -105,12 +133,20 @@ for theirs, ours in next, SAME do
 end
 
 for theirs, ours in next, {
-  add_step = "add_step", step = "add_step", branch = "add_step", body = "add_step", add_then_step = "add_then_step",
-  when_true = "add_then_step", add_else_step = "add_else_step", when_false = "add_else_step",
+  add_step = "add_step", step = "add_step", branch = "add_step", body = "add_step", body_step = "add_step",
+  add_then_step = "add_then_step", when_true = "add_then_step", add_else_step = "add_else_step",
+  when_false = "add_else_step",
 } do
   building[theirs] = function(self, name, step)
     local builder = self.builder
     builder[ours](builder, type(name) == "string" and name or step_of(name), step_of(step))
+    local given = type(name) == "table" and name or step
+    if type(given) == "table" and type(given.update) == "function" then
+      builder[ours](builder, { name = (given.name or "step") .. " update", fn = function(_, context)
+        given.update(context, context.previous)
+        return context.previous
+      end })
+    end
     return self
   end
 end
@@ -128,7 +164,37 @@ local CONDITIONS = {
   end,
 }
 
-function building.condition(self, condition)
+-- "> 0.8", or what a value has to be.
+local function compared(value, wanted)
+  local operator, number = match(tostring(wanted), "^%s*([<>=~!]+)%s*(-?[%d.]+)%s*$")
+  if not operator then return tostring(value) == tostring(wanted) end
+  local have, against = tonumber(tostring(value)), tonumber(number)
+  if not have then return false end
+  if operator == ">" then return have > against end
+  if operator == ">=" then return have >= against end
+  if operator == "<" then return have < against end
+  if operator == "<=" then return have <= against end
+  return (have == against) == (operator == "==" or operator == "=")
+end
+
+-- condition("step:NAME:output", wanted), or condition("a.path", wanted)
+local function of_path(path, wanted)
+  local name = match(path, "^step:(.-):output$")
+  return function(context)
+    local value
+    if name then
+      local report = context.steps[name]
+      value = report and report.output
+    else
+      value = context.get(path)
+    end
+    if wanted == nil then return value ~= nil and value ~= false end
+    return compared(value, wanted)
+  end
+end
+
+function building.condition(self, condition, expected)
+  if type(condition) == "string" then condition = of_path(condition, expected) end
   if type(condition) == "table" then
     local wanted, holds = condition, CONDITIONS[condition.type]
     if not holds then
@@ -255,14 +321,43 @@ function more.delete(name)
 end
 
 more.remove = more.delete
+function more.register(name, flow) made[name] = flow end
+function more.clear() made = {} end
+
+--- Hears of each workflow that failed, `(error, context)`; "retry" lets it run once more.
+function more.set_default_error_handler(fn)
+  on_failure = raise.check(1, "Workflow.setDefaultErrorHandler", "function", fn, true)
+end
+
+function more.enable_debug(on) debugging = on == nil or on and true or false end
+function more.is_debug_enabled() return debugging and true or false end
+function more.disable_debug() debugging = false end
+
+function more.execute_async(which, input, callback)
+  local flow = type(which) == "table" and which or made[which]
+  if not flow then raise.raise("there is no workflow '" .. tostring(which) .. "'") end
+  return methods.execute_async(flow, input, callback)
+end
+
+function more.get_info(name)
+  local flow = made[name]
+  if not flow then raise.raise("there is no workflow '" .. tostring(name) .. "'") end
+  return flow:get_info()
+end
 
 function more.types() return { "sequential", "parallel", "conditional", "loop" } end
 
 function more.from_yaml(text)
   local data = base.need("data", "Workflow.from_yaml")
-  local config, err = data.from_yaml(text)
+  local config, err = data.parse(text, "yaml")
   if config == nil then error(err, 0) end
   return more.create(config)
 end
 
-return base.module("Workflow", M, more, { from_file = "read the file and use Workflow.from_yaml" })
+function more.from_file(path)
+  local text, err = read_file({ path = path })
+  if text == nil then error(err, 0) end
+  return more.from_yaml(text)
+end
+
+return base.module("Workflow", M, more)

@@ -1,0 +1,63 @@
+-- What rs-llmspell's handbook shows of its workflows and its smaller globals.
+local made = Agent.builder():name("intake"):type("llm"):model("openai/gpt-4o-mini"):build()
+assert(made)
+local function run(flow, input)
+  local result = flow:execute(input or {})
+  assert(result.success, result.error)
+  return result
+end
+local one = { type = "tool", tool = "calculator", input = { input = "1 + 1" } }
+local first = Workflow.builder():name("first"):sequential()
+  :add_step({ name = "id", type = "tool", tool = "uuid_generator", input = { operation = "generate", version = "v4" } })
+  :add_step({ name = "intake", type = "agent", agent = "intake", input = "Look at {{request}} and {{not_there}}" })
+  :build()
+assert(first:validate() and Workflow.get("first") == first)
+local result = run(first, { text = "Buy", request = "a licence" })
+assert(result.metadata.extra.agent_outputs.intake == "An answer." and first:get_status().state == "completed")
+assert(#State.workflow_list(result.execution_id) == 2 and State.workflow_get(result.execution_id, "intake") == "An answer.")
+run(Workflow.conditional():condition("step:check:output", "success"):when_true(one):when_false(one):build())
+run(Workflow.conditional():condition("score", "> 0.8"):when_true(one):when_false({ tool = "no" }):build(), { score = 0.9 })
+run(Workflow.loop():name("three"):max_iterations(3):body_step(one):build())
+local counted = {}
+run(Workflow.loop():condition(function(c) return c.left > 0 end):body({
+  tool = "calculator", params = { input = "1" }, update = function(c, value)
+    c.left = c.left - 1
+    counted[#counted + 1] = value
+  end,
+}):max_iterations(10):build(), { left = 2 })
+assert(#counted == 2)
+run(Workflow.from_yaml("name: y\ntype: sequential\nsteps:\n  - id: sum\n    tool: calculator\n    params:\n      input: 1+1\n"))
+local inner = Workflow.sequential():name("inner"):add_step(one):build()
+run(Workflow.sequential():name("outer"):add_step({ type = "workflow", workflow = inner }):build())
+local heard
+Workflow.setDefaultErrorHandler(function(err) heard = err.message end)
+assert(not Workflow.sequential():name("bad"):add_step({ tool = "no_such_tool" }):build():execute({}).success and heard)
+Workflow.setDefaultErrorHandler(nil)
+
+Debug.setLevel("error")
+Debug.addModuleFilter("api.*", true)
+Debug.addAdvancedFilter("core", "exact", false)
+assert(Debug.getFilterSummary().total_rules == 2 and Debug.removeModuleFilter("core"))
+Debug.clearModuleFilters()
+local timer = Debug.timer("work")
+assert(timer:lap("half") and timer:stop() >= 0 and Debug.recordEvent("work", "point", { step = 1 }))
+assert(Debug.performanceReport():find("work") and JSON.parse(Debug.jsonReport()).timers[1].name == "work")
+assert(Debug.stackTrace({ max_depth = 5 }):find("cell") and JSON.parse(Debug.stackTraceJson()).frames[1])
+assert(Debug.memorySnapshot().timestamp_secs and Debug.memoryStats().used_bytes > 0)
+Debug.setLevel("info")
+assert(Config.get().default_engine == "lua" and Config.get("tools.system.allow_process_execution") == false)
+assert(Config.isFileAccessAllowed() and not Config.isNetworkAccessAllowed() and Config.getSecurity().allow_file_access)
+assert(Config.getProvider("openai").name == "openai" and #Config.toJson() > 20)
+local plan = Replay.create_config(Replay.modes.modified)
+plan:add_modification("params.temperature", 0.5, true)
+local compared = Replay.create_comparator():compare_json({ a = 1, b = { 1, 2 } }, { a = 1, b = { 1, 3 } })
+assert(#plan.modifications == 1 and Replay.schedules.once(5).delay == 5 and not compared.identical)
+assert(#Template.list("research") == 0 and #Template.search("code") == 0)
+local backup = State.create_backup("before")
+assert(State.validate_backup(backup) and State.cleanup_backups(5) and State.get_storage_usage().entries_count >= 0)
+assert(#Memory.semantic.query("Rust", 5) == 0 and Memory.consolidate("s", true).entries_processed == 0)
+Memory.episodic.add("s-9", "user", "What is Rust?", {})
+local context = Context.assemble("Rust", "episodic", 2000, "s-9")
+assert(context.chunks[1].chunk.timestamp and context.temporal_span[2] and context.chunks[1].ranker)
+assert(#Context.test("Rust", "s-9").chunks >= 1 and #Context.strategy_stats().strategies == 4)
+assert(Memory.stats().has_episodic and not Memory.stats().has_semantic)
