@@ -13,6 +13,7 @@ from llmspell_kernel.session.outcome import Failed, Interrupted
 from .spells import server, spells
 
 if TYPE_CHECKING:
+    from .conftest import Open
     from .spells import Spells
 
 __all__ = ["server", "spells"]
@@ -158,6 +159,72 @@ async def test_a_run_goes_on_from_its_checkpoint_in_a_later_cell(spells: Spells)
     shown = '"a b b"\t"completed"\ttrue\ttrue'
     code = "table.concat(ran, ' '), r.status, r.steps[1].restored, r.execution_id == saved.execution_id"
     assert await spells.value(code) == shown
+
+
+_KEPT = """
+    ran = {}
+    local function step(name, gives) return function(got) ran[#ran + 1] = name return gives or got end end
+    flow = workflow.sequential('trip'):persistent():add_step('a', step('a', {1, {x = 'y'}}))
+      :add_step('both', workflow.parallel('in'):add_step('b', step('b', 2)):add_step('c', step 'c'):build())
+      :add_step('d', function(got) ran[#ran + 1] = 'd' assert(ready, 'not yet') return got end)
+      :add_step('e', step('e')):build()
+"""
+
+
+async def test_a_persistent_run_goes_on_in_another_kernel(open_notebook: Open) -> None:
+    first = await open_notebook()
+    await first.value(_KEPT + "local r = flow:resume(nil, {city = 'Oslo'}) assert(r.status == 'failed')")
+    assert await first.value("workflow.unfinished()[1], #state.list()") == '"trip"\t0'
+    await first.session.close()
+    later = await open_notebook()
+    await later.value(_KEPT + "ready = true r = flow:resume();")
+    assert await later.value("r.success, table.concat(ran, ' '), r.output.b, r.output.c[2].x") == (
+        'true\t"d e"\t2\t"y"'
+    )
+    assert await later.value("r.checkpoint.input.city, #workflow.unfinished()") == '"Oslo"\t0'
+    # what has ended begins anew
+    assert await later.value("ran = {} flow:resume() return table.concat(ran, ' ')") == '"a b c d e"'
+
+
+async def test_a_persistent_run_goes_on_after_an_interrupt(spells: Spells) -> None:
+    code = """
+    flow = workflow.loop('long'):persistent():range(1, 5):add_step{name = 's', input = '{{item}}', fn = function(n)
+      if n == 3 and not go_on then async.sleep(30) end
+      return n * 10
+    end}:build()"""
+    await spells.value(code)
+    cell = asyncio.ensure_future(spells.run("flow:execute()"))
+    await asyncio.sleep(0.5)
+    spells.session.interrupt()
+    assert isinstance(await cell, Interrupted)
+    code = "go_on = true local r = flow:resume() return table.concat(r.output, ' '), r.steps[2].steps[1].restored"
+    assert await spells.value(code) == '"10 20 30 40 50"\ttrue'
+    assert await spells.value("#workflow.unfinished(), workflow.forget('long')") == "0\tfalse"
+
+
+async def test_execute_begins_anew_and_forget_forgets(spells: Spells) -> None:
+    code = """
+    n = 0
+    flow = workflow.sequential('w'):persistent('other'):add_step('a', function() n = n + 1 return n end)
+      :add_step('b', function() error('no') end):build()
+    flow:execute() flow:execute() flow:resume()
+    return n, workflow.unfinished()[1], workflow.forget('other'), workflow.forget('other')"""
+    assert await spells.value(code) == '2\t"other"\ttrue\tfalse'
+
+
+async def test_what_cannot_be_kept_fails_its_step_and_says_why(spells: Spells) -> None:
+    code = """
+    local flow = workflow.parallel('w'):persistent():add_step('f', function() return {print} end):build()
+    local r = flow:execute()
+    print(r.success, r.error, r.steps[1].status)
+    r = flow:execute({f = print})
+    print(r.error)
+    workflow.forget('w')"""
+    assert (await spells.shown(code)).splitlines() == [
+        "false\twhat the step 'f' gave cannot be kept: f.output[1]: a function cannot be kept in persistent state"
+        "\tfailed",
+        "what the workflow 'w' was given cannot be kept: (run).input.f: a function cannot be kept in persistent state",
+    ]
 
 
 async def test_progress_is_told_in_order(spells: Spells) -> None:

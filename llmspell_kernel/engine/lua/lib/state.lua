@@ -460,7 +460,7 @@ function M.list()
   if not names then return nil, err end
   local own = codec.array({})
   for _, name in next, names do
-    if not find(name, "^scope:") then own[#own + 1] = name end
+    if not find(name, "^scope:") and not find(name, "^workflow run:") then own[#own + 1] = name end
   end
   return own
 end

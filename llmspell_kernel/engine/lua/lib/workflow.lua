@@ -2,6 +2,7 @@
 
 local asking = require("lib.asking")
 local errorobject = require("errorobject")
+local kept = require("lib.workflow_kept")
 local new_builder = require("lib.workflow_builder").new
 local raise = require("raise")
 local workflows = require("lib.workflow_object")
@@ -73,6 +74,7 @@ M.create_builder = M.builder
 ---@field then_steps? workflow.Step[] where the condition holds
 ---@field else_steps? workflow.Step[] where it does not
 ---@field items? table what a loop goes over
+---@field persistent? boolean|string whether runs outlive the session, maybe under another name
 
 --- Makes a workflow of one table: `name`, `type`, `steps`, and for its kind `condition`, `then_steps`, `else_steps`,
 --- `items`.
@@ -165,6 +167,27 @@ end
 
 --- The same as `workflow.execute`.
 M.execute_workflow = M.execute
+
+--- Lists the names of the persistent workflows whose runs have not come to their end: `resume()` goes on with them.
+--- ```lua
+--- local flow = workflow.sequential("half"):persistent():add_step(function() error("no") end):build()
+--- flow:execute()
+--- print(table.concat(workflow.unfinished(), " ")) --> half
+--- workflow.forget("half")
+--- ```
+---@return string[] names
+function M.unfinished() return kept.names() end
+
+--- Forgets the unfinished run of a persistent workflow; returns whether there was one.
+--- ```lua
+--- print(workflow.forget("nothing")) --> false
+--- ```
+---@param name string
+---@return boolean forgotten
+function M.forget(name)
+  raise.check(1, "workflow.forget", "string", name)
+  return kept.forget(name)
+end
 
 --- Tells how the last run of a workflow went, as its own `get_status` does; nil if there is none of that name.
 --- ```lua

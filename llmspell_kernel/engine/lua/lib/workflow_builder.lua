@@ -102,6 +102,7 @@ local function new(kind, given)
     retry = retry_of(config.retry),
     on_progress = config.on_progress,
     lenient = config.lenient,
+    persistent = config.persistent,
   }
   local built = setmetatable({ made = made, unnamed = 0 }, builder_meta)
   for _, step in ipairs(config.steps or {}) do built:add_step(step) end
@@ -377,6 +378,18 @@ function builder:fail_fast(on) return set(self, "fail_fast", on and true or fals
 ---@return workflow.Builder self
 function builder:retry(retry) return set(self, "retry", retry_of(retry)) end
 
+--- Lets runs outlive the session: what each step gave is kept in the project's file until the run has succeeded, and
+--- `resume()` goes on from there, also after a restart of the kernel.
+--- ```lua
+--- local flow = workflow.sequential("report"):persistent():add_step("one", function() return 1 end):build()
+--- print(flow:resume().output) --> 1
+--- ```
+---@param name? string what the run is kept under; the workflow's own name unless told
+---@return workflow.Builder self
+function builder:persistent(name)
+  return set(self, "persistent", raise.check(1, "persistent", "string", name, true) or true)
+end
+
 --- Sets how many seconds the whole workflow may take.
 --- ```lua
 --- local flow = workflow.sequential():timeout(60)
@@ -434,6 +447,7 @@ function builder:build()
     steps[index].on_error = step.on_error or made.on_error
   end
   made.steps = steps
+  if made.persistent == true then made.persistent = made.name end
   return workflows.new(made)
 end
 

@@ -2,6 +2,7 @@
 
 local agents = require("lib.agent")
 local asking = require("lib.asking")
+local kept = require("lib.workflow_kept")
 local promises = require("promises")
 local raise = require("raise")
 local runner = require("lib.workflow_run")
@@ -28,6 +29,7 @@ local W = {}
 ---@field type "sequential"|"parallel"|"conditional"|"loop"
 ---@field description? string
 ---@field steps workflow.Step[]
+---@field persistent? string the name under which a run that has not ended outlives the session
 local methods = {}
 local meta = { __name = "Workflow", __index = methods }
 
@@ -83,7 +85,9 @@ function methods:show()
   return self
 end
 
---- Goes on where a run has ended: what its checkpoint says is done is not done again.
+--- Goes on where a run has ended: what its checkpoint says is done is not done again. A workflow that was built with
+--- `persistent` needs no checkpoint: it goes on where its last run was when it failed, was interrupted or lost its
+--- kernel, and begins if there is no such run.
 --- ```lua
 --- local tries = 0
 --- local flow = workflow.sequential():add_step("one", function() return 1 end)
@@ -91,15 +95,21 @@ end
 --- local first = flow:execute()
 --- print(first.status, flow:resume(first).output) --> failed	2
 --- ```
----@param from table the result of a run, or its checkpoint
----@param input? any
+---@param from? table the result of a run, or its checkpoint
+---@param input? any what the run was given, unless told
 ---@param options? workflow.RunOptions
 ---@return table result
 function methods:resume(from, input, options)
-  raise.check(1, "workflow:resume", "table", from)
+  raise.check(1, "workflow:resume", "table", from, self.persistent ~= nil)
   local given = asking.copy(options)
-  given.checkpoint = from.checkpoint or from
-  raise.check(1, "workflow:resume", "table", given.checkpoint.outputs)
+  if from then
+    given.checkpoint = from.checkpoint or from
+    raise.check(1, "workflow:resume", "table", given.checkpoint.outputs)
+  else
+    local checkpoint, err = kept.load(self.persistent)
+    if err then return nil, err end
+    given.checkpoint = checkpoint
+  end
   return self:execute(input, given)
 end
 

@@ -5,6 +5,7 @@ local asking = require("lib.asking")
 local errorobject = require("errorobject")
 local events = require("lib.events")
 local host = require("host")
+local kept = require("lib.workflow_kept")
 local promises = require("promises")
 local raise = require("raise")
 local scheduler = require("scheduler")
@@ -147,11 +148,20 @@ local function conclude(run, report, status, output, err)
   report.seconds = host.now() - report.began
   report.began = nil
   if err ~= nil then report.error = errorobject.text(err) end
-  if status == "completed" then
-    run.checkpoint.outputs[report.path] = { output = output }
-    if run.options.on_checkpoint then run.options.on_checkpoint(run.checkpoint) end
-  end
+  if status == "completed" and run.options.on_checkpoint then run.options.on_checkpoint(run.checkpoint) end
   tell(run, report, status, { output = output, error = report.error, seconds = report.seconds })
+end
+
+-- Put what a step gave into the checkpoint, and where the run outlives the session into the project's file. Returns
+-- false and an error if it cannot be kept.
+local function saved_for_later(run, report, output)
+  local entry = { output = output }
+  if run.persistent then
+    local done, err = kept.add(run.persistent, report.path, entry)
+    if not done then return false, err end
+  end
+  run.checkpoint.outputs[report.path] = entry
+  return true
 end
 
 -- What takes the place of a step that failed: a value, or what a function of the error gives.
@@ -187,15 +197,12 @@ local function run_step(run, step, context, prefix, reports)
   local ok, value = attempt(run, step, report, function()
     return kinds[step.type](step, input_of(step, context, run.lenient), context, run, report)
   end)
+  local output, slip = value, nil
+  if not ok and step.fallback ~= nil then output, slip, ok = fallback(step, value, context), value, true end
+  if ok then ok, value = saved_for_later(run, report, output) end
   if ok then
-    conclude(run, report, "completed", value)
-    context.previous = value
-    return true
-  end
-  if step.fallback ~= nil then
-    local instead = fallback(step, value, context)
-    conclude(run, report, "completed", instead, value)
-    context.previous = instead
+    conclude(run, report, "completed", output, slip)
+    context.previous = output
     return true
   end
   conclude(run, report, is_cancellation(value) and "cancelled" or "failed", nil, value)
@@ -343,6 +350,7 @@ local function run_of(workflow, options, nested)
     id = parent and parent.id or options.checkpoint and options.checkpoint.execution_id or identifier(),
     prefix = nested and nested.path .. "/" or "",
     agent_outputs = parent and parent.agent_outputs or {},
+    persistent = parent and parent.persistent or not parent and workflow.persistent or nil,
     checkpoint = parent and parent.checkpoint
       or { execution_id = options.checkpoint and options.checkpoint.execution_id, outputs = {} },
     listeners = parent and parent.listeners or listeners_of(workflow, options),
@@ -377,23 +385,39 @@ local function progress(run, status, more)
 end
 
 --- Run `workflow`; returns its result, also where a step has failed.
+-- The run as it begins: what its checkpoint says is done, and what was asked.
+local function begin(run, input)
+  local before = run.options.checkpoint or {}
+  for path, saved in next, before.outputs or {} do run.checkpoint.outputs[path] = saved end
+  run.checkpoint.execution_id = run.id
+  if input == nil then input = before.input end
+  run.checkpoint.input = input
+  return input
+end
+
+-- What is done before the first step: a run that outlives the session is noted.
+local function note(run, nested)
+  if not run.persistent or nested then return end
+  local done, err = kept.begin(run.persistent, run.checkpoint)
+  if not done then error(err, 0) end
+end
+
 function R.execute(workflow, input, options, nested)
   options = options or {}
   local run, began, reports = run_of(workflow, options, nested), host.now(), {}
-  run.checkpoint.execution_id = run.id
-  for path, saved in next, not nested and options.checkpoint and options.checkpoint.outputs or {} do
-    run.checkpoint.outputs[path] = saved
-  end
+  if not nested then input = begin(run, input) end
   local context = context_of(run, input == nil and {} or input, nested and nested.context)
   if run.lenient and nested then context.input = inherited(input, nested.context) end
   progress(run, "workflow_started")
   local ok, passed = pcall(within, workflow.timeout, "the workflow '" .. run.name .. "'", function()
+    note(run, nested)
     return shapes[workflow.type](run, context, reports)
   end)
   if not ok then run.failure = passed end
   for _, report in ipairs(reports) do
     if report.status == "running" then report.status, report.began = "cancelled", nil end
   end
+  if ok and passed and run.persistent and not nested then kept.forget(run.persistent) end
   local result = result_of(run, context, reports, ok and passed, began)
   progress(run, "workflow_" .. result.status, { seconds = result.seconds, error = result.error })
   return result
