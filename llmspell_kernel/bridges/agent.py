@@ -14,7 +14,7 @@ from llmspell_kernel.bridges.llm_files import attach
 from llmspell_kernel.bridges.llm_messages import plain_message, plain_usage
 from llmspell_kernel.bridges.llm_options import request_of
 from llmspell_kernel.bridges.registry import Host
-from llmspell_kernel.engine.values import CallbackRef
+from llmspell_kernel.engine.values import CallbackRef, HandleRef
 from llmspell_kernel.errors import WorldError
 from llmspell_kernel.llm.agent_loop import agent_events
 from llmspell_kernel.llm.agents import (
@@ -134,7 +134,7 @@ class AgentRuns(Bridge):
             results = await self._host.invoke(execute.id, arguments)
             if len(results) > 1 and results[0] is None and results[1] is not None:
                 raise WorldError(str(results[1]), code="tool_error")
-            return results[0] if results else None
+            return _readable(results[0]) if results else None
 
         spec = ToolSpec(
             name=described["name"],
@@ -148,6 +148,23 @@ class AgentRuns(Bridge):
             parallel=described.get("parallel") is not False,
             timeout=float(timeout) if isinstance(timeout, int | float) else None,
         )
+
+
+def _readable(value: Any) -> Any:
+    """What a tool gave, in words where it is no data: a model is told of it as JSON."""
+    match value:
+        case CallbackRef():
+            return "(a function)"
+        case HandleRef():
+            return value.label or f"({value.type})"
+        case bytes():
+            return value.decode(errors="replace")
+        case dict():
+            return {key: _readable(item) for key, item in cast("dict[Any, Any]", value).items()}
+        case list():
+            return [_readable(item) for item in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 class _Run:

@@ -295,3 +295,49 @@ async def test_an_unknown_agent_is_an_error_that_says_so(spells: Spells) -> None
     spells.script(failure(401, "no"))
     code = "local heard agent.create{}:stream('q', {on_error = function(e) heard = e.code end}) return heard"
     assert await spells.value(code) == '"authentication_failed"'
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("tools = 5", "the `tools` of an agent must be a table, got number"),
+        ("output_schema = 'object'", "the `output_schema` of an agent must be a table, got string"),
+        (
+            "max_iterations = 0",
+            "bad argument #1 to 'max_iterations' (a number of at least 1 expected, got 0)",
+        ),
+        ("limits = {tokens = -5}", "the limit 'tokens' of an agent must be more than 0"),
+        ("limits = {seconds = 0/0}", "the limit 'seconds' of an agent must be more than 0"),
+    ],
+)
+async def test_what_no_agent_is_made_of_raises(spells: Spells, config: str, said: str) -> None:
+    outcome = await spells.run(f"agent.create{{{config}}}")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == said
+
+
+async def test_a_dot_in_place_of_a_colon_is_told(spells: Spells) -> None:
+    outcome = await spells.run("agent.create{}.run('x')")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == "call run with a colon: an_agent:run(…)"
+
+
+@pytest.mark.parametrize(
+    ("gives", "told"),
+    [
+        ("{1, {a = 'b'}}", '[1, {"a": "b"}]'),
+        ("nil", "null"),
+        ("{f = print}", '{"f": "(a function)"}'),
+        ("'a\\255'", "a\N{REPLACEMENT CHARACTER}"),
+        ("cycle", "Error: the tool's answer is no plain data: result.t is a table that is inside itself"),
+        ("nil, {message = 'too far'}", "Error: too far"),
+        ("error{code = 'TOO_FAR'}", "Error: TOO_FAR"),
+    ],
+)
+async def test_whatever_a_tool_gives_is_told_to_the_model(spells: Spells, gives: str, told: str) -> None:
+    spells.script(calls(("t", {})), text("done"))
+    code = f"""
+    local cycle = {{}} cycle.t = cycle
+    return agent.create{{tools = {{{{name = 't', execute = function() return {gives} end}}}}}}:run('x')"""
+    assert await spells.value(code) == '"done"'
+    assert spells.server.chats[1]["messages"][-1]["content"] == told

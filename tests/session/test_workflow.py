@@ -45,6 +45,31 @@ async def test_a_string_that_is_one_template_keeps_its_type(spells: Spells) -> N
     assert await spells.value(code) == '"3n=1 x"\t1'
 
 
+async def test_templates_reach_into_lists(spells: Spells) -> None:
+    code = """
+    local r = workflow.sequential():add_step('a', function() return {x = {1, {y = 'deep'}}} end)
+      :add_step{name = 'b', input = {'{{a.output.x[1]}}', "{{a.output['x'][2].y}}"}, fn = function(i) return i end}
+      :build():execute()
+    return r.output[1], r.output[2]"""
+    assert await spells.value(code) == '1\t"deep"'
+
+
+async def test_a_table_that_a_step_raises_reads_as_its_message(spells: Spells) -> None:
+    code = """
+    local r = workflow.sequential():add_step('a', function() error{code = 'E', message = 'why'} end):build():execute()
+    return r.error, r.failure.code"""
+    assert await spells.value(code) == '"why"\t"E"'
+
+
+async def test_a_step_that_says_so_is_tried_again(spells: Spells) -> None:
+    code = """
+    local n = 0
+    local r = workflow.sequential():add_step{on_error = 'retry', retry = {backoff = 0}, fn = function()
+      n = n + 1 if n < 3 then error('no') end return n end}:build():execute()
+    return r.output, r.steps[1].attempts"""
+    assert await spells.value(code) == "3\t3"
+
+
 async def test_a_template_that_names_nothing_says_what_there_is(spells: Spells) -> None:
     code = """
     return workflow.sequential():add_step('one', print):add_step{input = '{{oen.output}}', fn = print}
@@ -261,6 +286,27 @@ async def test_an_interrupt_leaves_nothing_running(spells: Spells) -> None:
         (
             "workflow.sequential():add_step{type = 'magic'}",
             "'add_step' knows no steps of the type 'magic'; there are: agent, function, tool, workflow",
+        ),
+        (
+            "workflow.create{name = 'x', type = 'magic', steps = {print}}",
+            "the workflow 'x' cannot be built: there is no type 'magic', "
+            "only conditional, loop, parallel, sequential",
+        ),
+        (
+            "workflow.sequential():add_step{fn = print, on_error = 'explode'}",
+            "'add_step' knows no `on_error` 'explode'; there are: continue, fail, retry",
+        ),
+        (
+            "workflow.sequential():add_step{fn = print, timeout = 'soon'}",
+            "bad argument #1 to 'timeout' (number expected, got string)",
+        ),
+        (
+            "workflow.sequential():add_step{fn = print, retry = {times = 'often'}}",
+            "bad argument #1 to 'retry.times' (number expected, got string)",
+        ),
+        (
+            "workflow.sequential('x'):add_step(print):build():resume{}",
+            "bad argument #1 to 'workflow:resume' (the result of a run, or its checkpoint, expected)",
         ),
         (
             "workflow.sequential():add_step('a', print):add_step('a', print)",

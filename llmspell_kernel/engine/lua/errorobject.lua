@@ -38,6 +38,11 @@ function M.text(err)
     local message = rawget(err, "message")
     return type(message) == "string" and message or tostring(message)
   end
+  -- a table that a spell raises as an error of its own, unless it says itself how it reads
+  if type(err) == "table" and debug_getmetatable(err) == nil then
+    local told = rawget(err, "message") or rawget(err, "error") or rawget(err, "code")
+    if type(told) == "string" then return told end
+  end
   return tostring(err)
 end
 

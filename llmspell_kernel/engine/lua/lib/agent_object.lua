@@ -51,10 +51,21 @@ local function limits_of(config)
       raise.raise("an agent has no limit '" .. tostring(key) .. "'; there are: " .. known)
     end
     if type(value) ~= "number" then raise.raise("the limit '" .. key .. "' of an agent must be a number") end
+    if value <= 0 or value ~= value then raise.raise("the limit '" .. key .. "' of an agent must be more than 0") end
     limits[key] = value
   end
-  limits.iterations = config.max_iterations or limits.iterations
+  local most = raise.check_integer(1, "max_iterations", config.max_iterations, 1, true)
+  limits.iterations = most or limits.iterations
   return limits
+end
+
+local function check(config)
+  limits_of(config)
+  for _, key in ipairs({ "tools", "handoffs", "output_schema", "state" }) do
+    if config[key] ~= nil and type(config[key]) ~= "table" then
+      raise.raise("the `" .. key .. "` of an agent must be a table, got " .. raise.type_of(config[key]))
+    end
+  end
 end
 
 --- An agent of that name and configuration.
@@ -68,7 +79,7 @@ function A.new(name, config)
     state = config.state or {},
     status = { state = "created", runs = 0, errors = 0 },
   }, meta)
-  limits_of(config)
+  check(config)
   for _, tool in ipairs(config.tools or {}) do made:add_tool(tool) end
   return made
 end
@@ -185,6 +196,7 @@ end
 
 -- Run, remember the turn, and give what was asked for.
 local function run(self, caller, prompt, context, hear)
+  if not A.is(self) then raise.raise("call " .. gsub(caller, "^.*:", "") .. " with a colon: an_" .. caller .. "(…)") end
   local options, lines = split(context)
   if type(prompt) == "table" then options.images, options.files = prompt.images, prompt.files end
   local messages = begun(self, caller, prompt, lines)
@@ -405,7 +417,7 @@ function methods:configure(settings)
   raise.check(1, "agent:configure", "table", settings)
   local config = asking.copy(self.config)
   for key, value in next, settings do config[key] = value end
-  limits_of(config)
+  check(config)
   self.config = config
   if settings.tools then
     self.tools = {}

@@ -5,10 +5,12 @@ local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
 local tools = require("lib.tools")
 
-local error, getmetatable, ipairs, pcall, rawget, tostring, type =
-  error, getmetatable, ipairs, pcall, rawget, tostring, type
+local error, getmetatable, ipairs, next, pcall, rawget, tostring, type =
+  error, getmetatable, ipairs, next, pcall, rawget, tostring, type
 
 local M = {}
+
+local DEPTH = 30 -- of tables in the answer of a tool
 
 -- The metatable of agents, which lib/agent.lua sets.
 M.agent = nil
@@ -52,13 +54,28 @@ end
 -- What only a person can put right: a model must not be able to talk around it.
 local FOR_THE_PERSON = { missing_grant = true, limit_exceeded = true, cancelled = true, budget_exceeded = true }
 
+-- Where in a value something is that no model can be told of: a cycle, or tables nested too deep; nil for plain data.
+local function untellable(value, path, around, depth)
+  if type(value) ~= "table" then return nil end
+  if around[value] then return path .. " is a table that is inside itself" end
+  if depth > DEPTH then return path .. " is nested too deep" end
+  around[value] = true
+  for key, inner in next, value do
+    local problem = type(inner) == "table" and untellable(inner, path .. "." .. tostring(key), around, depth + 1)
+    if problem then return problem end
+  end
+  around[value] = nil
+end
+
 -- What the model is told of a tool's call.
 local function told(ok, value, err)
   if not ok then
     if errorobject.is(value) and FOR_THE_PERSON[value.code] then error(value, 0) end
     return nil, errorobject.text(value)
   end
-  return value, err ~= nil and tostring(err) or nil
+  local problem = untellable(value, "result", {}, 1)
+  if problem then return nil, "the tool's answer is no plain data: " .. problem end
+  return value, err ~= nil and errorobject.text(err) or nil
 end
 
 --- A list of tools with a function of this run's own each, which the kernel lets go at the end of the run.

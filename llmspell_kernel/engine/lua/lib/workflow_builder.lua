@@ -38,7 +38,21 @@ local function retry_of(given)
   if given == nil then return nil end
   if math_type(given) then given = { times = given } end
   raise.check(1, "retry", "table", given)
+  for _, key in ipairs({ "times", "max_attempts", "backoff", "factor" }) do
+    raise.check_number(1, "retry." .. key, given[key], 0, true)
+  end
   return { times = given.times or given.max_attempts or 3, backoff = given.backoff or 0.5, factor = given.factor or 2 }
+end
+
+local WHEN_IT_FAILS = { fail = "fail", fail_fast = "fail", stop = "fail", abort = "fail" }
+for _, name in ipairs({ "continue", "skip", "ignore" }) do WHEN_IT_FAILS[name] = "continue" end
+
+-- What happens when a step fails, by its name.
+local function when_it_fails(caller, what)
+  if type(what) == "string" and not WHEN_IT_FAILS[what] then
+    raise.raise("'" .. caller .. "' knows no `on_error` '" .. what .. "'; there are: continue, fail, retry")
+  end
+  return WHEN_IT_FAILS[what]
 end
 
 local function type_of(step, caller)
@@ -72,7 +86,13 @@ local function step_of(caller, number, name, given)
   if step.input == nil then step.input = given.params or given.parameters or given.prompt or given.args end
   step.condition = given.condition or given.when
   step.retry = retry_of(given.retry or given.retries or given.max_retries)
-  step.timeout = given.timeout or given.timeout_ms and given.timeout_ms / 1000
+  local seconds = given.timeout or given.timeout_ms and given.timeout_ms / 1000
+  step.timeout = raise.check_number(1, "timeout", seconds, 0, true)
+  if given.on_error == "retry" then
+    step.retry = step.retry or retry_of({})
+  elseif given.on_error ~= nil then
+    step.on_error = when_it_fails(caller, given.on_error)
+  end
   step.type = type_of(step, caller)
   return step
 end
@@ -407,7 +427,8 @@ function builder:timeout(seconds) return set(self, "timeout", raise.check_number
 ---@return workflow.Builder self
 function builder:on_error(what)
   if what == "retry" then self.made.retry = self.made.retry or retry_of({}) end
-  return set(self, "on_error", (what == "continue" or what == "skip") and "continue" or "fail")
+  if self.made.lenient then what = WHEN_IT_FAILS[what] end
+  return set(self, "on_error", what == "retry" and "fail" or when_it_fails("on_error", what) or "fail")
 end
 
 --- Sets who hears how far it is.
@@ -418,12 +439,17 @@ end
 ---@return workflow.Builder self
 function builder:on_progress(fn) return set(self, "on_progress", raise.check(1, "on_progress", "function", fn)) end
 
+local TYPES = { sequential = true, parallel = true, conditional = true, loop = true }
+
 local function problems_of(made)
   local problems = {}
   local count = #made.steps
   for _, branch in ipairs(made.branches) do
     count = count + #branch.steps
     if branch.name ~= "else" and not branch.condition then insert(problems, "its condition is missing") end
+  end
+  if not TYPES[made.type] then
+    insert(problems, "there is no type '" .. tostring(made.type) .. "', only conditional, loop, parallel, sequential")
   end
   if count == 0 then insert(problems, "it has no steps") end
   if made.type == "conditional" and #made.branches == 0 then insert(problems, "it has no branches") end

@@ -104,7 +104,9 @@ function methods:resume(from, input, options)
   local given = asking.copy(options)
   if from then
     given.checkpoint = from.checkpoint or from
-    raise.check(1, "workflow:resume", "table", given.checkpoint.outputs)
+    if type(given.checkpoint) ~= "table" or type(given.checkpoint.outputs) ~= "table" then
+      raise.raise("bad argument #1 to 'workflow:resume' (the result of a run, or its checkpoint, expected)")
+    end
   else
     local checkpoint, err = kept.load(self.persistent)
     if err then return nil, err end

@@ -29,6 +29,7 @@ end
 --- The value that `path` names, such as `step.output.title`; nil if it names none.
 function T.lookup(context, path)
   path = gsub(gsub(path, "^step:([^:]+):", "%1."), "^steps?%.", "steps.") -- other ways to write it
+  path = gsub(path, "%[[\"']?([^%[%]\"']+)[\"']?%]", ".%1")
   local value = context
   for key in gmatch(path, "[^%.]+") do
     value = key == "result" and result_of(value) or field(value, key)
