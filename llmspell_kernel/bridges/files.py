@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
-from llmspell_kernel.bridges.granted_files import read
-from llmspell_kernel.bridges.registry import Host, Results
+from llmspell_kernel.bridges.granted_files import read, read_unasked
+from llmspell_kernel.bridges.registry import Host, Results, current_call
 from llmspell_kernel.bridges.storage import inside, remove
 from llmspell_kernel.errors import MissingGrant, NotFound, SpellError, WorldError
 from llmspell_kernel.grants import Place
@@ -21,7 +21,22 @@ from llmspell_kernel.grants.missing import shown
 _MOST_OPEN = 256
 _LARGEST_READ = 16 * 2**20
 _LARGEST_SOURCE = 4 * 2**20
+_MOST_TEMPLATES = 32
 _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+_TEMPLATES = "./?.lua;./?/init.lua"
+_IN_C = {
+    name: f"'{name}' is a library in C, of which cells can load none{instead}"
+    for name, instead in {
+        "bit": ": Lua 5.4 has the operators & | ~ << >>",
+        "cjson": ": `json` is here",
+        "ffi": "",
+        "lfs": ": `files` are behind io.open and the tools file_list, file_exists",
+        "lpeg": ": LuLPeg, in Lua, does the same",
+        "socket": ": `http` is here",
+        "ssl": ": `http` is here",
+    }.items()
+}
+_IN_C["debug"] = "Lua's `debug` is not here: with it a cell could leave its sandbox"
 _FLAGS = {
     "r": os.O_RDONLY,
     "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
@@ -164,30 +179,44 @@ class FilesBridge(Bridge):
 
     @export()
     async def getenv(self, name: str) -> Any:
-        """Return a variable that is granted; nobody is asked."""
+        """Return a variable that is granted; nobody is asked. The person is told where a grant would help."""
+        value = self._host.settings.vault.variable(name)
         try:
             self._host.grants.check("env", name)
         except SpellError as error:
-            raise WorldError(error.message, code=error.code, suggestion=error.suggestion) from error
-        return self._host.settings.vault.variable(name)
+            if value is not None:
+                current_call.get().warn(f"{error.message}; {error.suggestion}")
+            return None
+        return value
 
     @export()
-    async def lua_module(self, name: str) -> Any:
-        """Return path and source of the file that `require` finds for a name; none, and what was tried."""
-        tried = ["no such module here; `help()` lists those there are"]
-        if _MODULE.fullmatch(name):
-            stem = name.replace(".", "/")
-            for path in (f"{stem}.lua", f"{stem}/init.lua"):
-                try:
-                    return await self._source(path, "require")
-                except NotFound:
-                    tried.append(f"no file '{path}'")
-                except MissingGrant as error:
-                    tried.append(f"file '{path}': {error.message}; {error.suggestion}")
-                    break  # who may not read the first need not be asked for the second
-                except WorldError as error:
-                    tried.append(f"file '{path}': {error.message}")
+    async def lua_module(self, name: str, templates: str = _TEMPLATES) -> Any:
+        """Return path and source of the file that `require` finds for a name; none, and what was tried.
+
+        `templates` is Lua's ``package.path``.
+        """
+        tried = [_IN_C.get(name.partition(".")[0]) or "no such module here; `help()` lists those there are"]
+        for path in _paths(name, templates):
+            try:
+                return await self._source(path, "require")
+            except NotFound:
+                tried.append(f"no file '{path}'")
+            except MissingGrant as error:
+                tried.append(f"file '{path}': {error.message}; {error.suggestion}")
+                break  # who may not read the first need not be asked for the second
+            except WorldError as error:
+                tried.append(f"file '{path}': {error.message}")
         return Results((None, "\n\t".join(tried)))
+
+    @export()
+    async def lua_instead(self, name: str, templates: str = _TEMPLATES) -> Any:
+        """Return path and source of a file that may be read and has the name of a module of ours, if there is one."""
+        for path in _paths(name, templates):
+            source = await read_unasked(self._host, path, _LARGEST_SOURCE)
+            if source is not None:
+                self._host.learned(path, source.decode("utf-8", "replace"))
+                return Results((path, source))
+        return None
 
     @export()
     async def lua_source(self, path: str) -> Any:
@@ -204,3 +233,12 @@ class FilesBridge(Bridge):
         if own is not None and path.startswith(f"{own}{os.sep}"):
             return inside(own, path, write=write, refusal=f"{shown(path)} is no temporary file")
         return await self._host.granted(lambda grants: grants.locate(path, write=write), why)
+
+
+def _paths(name: str, templates: str) -> list[str]:
+    """Where the file of a module may be; each path is in the notebook's folder unless a template leads elsewhere."""
+    if not _MODULE.fullmatch(name):
+        return []
+    stem = name.replace(".", "/")
+    found = (one.strip().replace("?", stem) for one in templates.split(";") if "?" in one)
+    return list(dict.fromkeys(path.removeprefix("./") for path in found))[:_MOST_TEMPLATES]

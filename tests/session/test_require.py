@@ -71,6 +71,60 @@ async def test_a_folder_that_is_not_granted_is_not_read(open_notebook: Open, tmp
     assert "under [grants]" in told
 
 
+async def test_a_file_of_the_folder_goes_before_a_module_of_ours(cell: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "utils.lua").write_text("return { own = true, ours = require('utils') }\n")
+    (tmp_path / "logging").mkdir()
+    (tmp_path / "logging" / "init.lua").write_text("return { new = function() return 'mine' end }\n")
+    await cell.run("print(require('utils').own, require('utils').ours == utils, require('logging').new())")
+    assert cell.last.out == "true\ttrue\tmine\n"
+    await cell.run("print(require('json') == json, require('string') == string, log ~= require('logging'))")
+    assert cell.last.out == "true\ttrue\ttrue\n"
+    await cell.run("package.loaded.json = { mine = true } print(require('json').mine)")
+    assert cell.last.out == "true\n"
+
+
+async def test_a_file_that_may_not_be_read_is_in_nobodys_way(open_notebook: Open, tmp_path: Path) -> None:
+    (tmp_path / "utils.lua").write_text("return { own = true }\n")
+    cell = await open_notebook()
+    assert await cell.value("return require('utils') == utils") == "true"
+    assert cell.last.err == ""
+
+
+async def test_package_is_as_in_any_lua(cell: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "lib" / "far.lua").write_text("return 'far'\n")
+    code = """
+    local made = package.config:sub(1, 1) .. package.cpath .. #package.searchers
+    package.path = package.path .. ';./lib/?.lua'
+    package.preload.early = function(name, where) return name .. where end
+    table.insert(package.searchers, function(name)
+      if name == 'virtual' then return function(wanted) return 'made ' .. wanted end end
+      return "no such thing"
+    end)
+    print(made, require('far'), require('early'), require('virtual'))
+    print(package.searchpath('far', package.path), (package.searchpath('lib.greet', './?.lua')))
+    print((select(2, package.searchpath('none', './?.lua;./?/init.lua'))))"""
+    await cell.value(code)
+    assert cell.last.out.splitlines() == [
+        "/0\tfar\tearly:preload:\tmade virtual",
+        "./lib/far.lua\t./lib/greet.lua",
+        "no file './none.lua'",
+        "\tno file './none/init.lua'",
+    ]
+
+
+async def test_a_library_in_c_is_said_to_be_one(cell: Notebook) -> None:
+    assert "'lpeg' is a library in C, of which cells can load none" in await failure(cell, "require 'lpeg'")
+    assert "a library in C" in await failure(cell, "require 'socket.http'")
+
+
+async def test_libraries_that_require_debug_get_what_is_harmless(cell: Notebook) -> None:
+    await cell.run(
+        "local d = require 'debug' print(debug, d.sethook, d.getinfo, d.getmetatable(''), d.traceback(7))"
+    )
+    assert cell.last.out.startswith("nil\tnil\tnil\tfalse\t7")
+    assert "in main" in str(await cell.value("return (require('debug').traceback('here'))"))
+
+
 async def test_a_module_that_two_tasks_require_is_loaded_once(cell: Notebook, tmp_path: Path) -> None:
     (tmp_path / "slow.lua").write_text("slow = (slow or 0) + 1\nasync.sleep(0.05)\nreturn { n = 1 }\n")
     (tmp_path / "fails.lua").write_text("async.sleep(0.05)\nerror('no luck')\n")

@@ -52,15 +52,15 @@ function M.configure(options)
   loaded._G = env
   for _, declaration in ipairs(options.modules) do
     local module = bridge.proxy(declaration)
-    loaded[declaration.name] = module
+    modules.offer(declaration.name, module)
     if not declaration.require_only then env[declaration.name] = module end
     for _, alias in ipairs(declaration.aliases or {}) do
-      loaded[alias] = module
+      modules.offer(alias, module)
       env[alias] = module
     end
   end
   env.require = modules.require
-  env.package = { loaded = loaded, path = "./?.lua;./?/init.lua" }
+  env.package = modules.package
   loaded.package = env.package
   for name, fn in next, globals.build(options) do env[name] = fn end
   local baseline = {}

@@ -5,10 +5,12 @@ local raise = require("raise")
 local sandbox = require("sandbox")
 local scheduler = require("scheduler")
 
-local concat, next, rawget, rawset, setmetatable, tostring =
-  table.concat, next, rawget, rawset, setmetatable, tostring
+local concat, next, rawget, rawset, setmetatable, tostring, type =
+  table.concat, next, rawget, rawset, setmetatable, tostring, type
+local gmatch, gsub = string.gmatch, string.gsub
 local running, status = coroutine.running, coroutine.status
 local read_module, read_source = bridge.bind("files", "lua_module"), bridge.bind("files", "lua_source")
+local read_instead = bridge.bind("files", "lua_instead")
 
 local M = {}
 
@@ -16,6 +18,7 @@ local M = {}
 M.loaded = {}
 
 local loaded = M.loaded
+local ours = {} -- the modules that are not from files, by name: a file of the notebook's folder goes before them
 local from_file = {} -- name → true for what came from a file
 -- What is being loaded: name → { thread (weak), task, waiters }. A task is MAIN where there is none.
 local loading = {}
@@ -121,12 +124,86 @@ function load_file(name, read)
   return value
 end
 
+--- A module of ours, which a file of the same name in the notebook's folder goes before.
+function M.offer(name, module)
+  loaded[name], ours[name] = module, module
+end
+
+-- Modules that are here for those who require them, and nobody else is shown.
+local HIDDEN = {
+  debug = "lib.safe_debug", modelinfo = "lib.older.modelinfo", structured = "lib.older.structured",
+}
+
+local TEMPLATES = "./?.lua;./?/init.lua"
+
+-- `package`, which a cell may change as in any Lua.
+local package = {
+  loaded = loaded, path = TEMPLATES, cpath = "", config = "/\n;\n?\n!\n-\n", preload = {}, searchers = {},
+}
+M.package = package
+
+local function of_package(key, kind)
+  local value = rawget(package, key)
+  return type(value) == kind and value or nil
+end
+
+local function templates() return of_package("path", "string") or TEMPLATES end
+
+--- The first file that is there of those that a path such as `package.path` allows for a name; nil, and what was tried.
+function package.searchpath(name, path, separator, replacement)
+  raise.check(1, "package.searchpath", "string", name)
+  raise.check(2, "package.searchpath", "string", path)
+  local stem, tried = gsub(name, gsub(separator or ".", "%W", "%%%0"), replacement or "/"), {}
+  for template in gmatch(path, "[^;]+") do
+    local file = gsub(template, "%?", (gsub(stem, "%%", "%%%%")))
+    local opened = require("lib.files").open(file, "r")
+    if opened then
+      opened:close()
+      return file
+    end
+    tried[#tried + 1] = "no file '" .. file .. "'"
+  end
+  return nil, concat(tried, "\n\t")
+end
+
+-- What a spell has said itself of how a module is to be had: `package.preload`, `package.searchers`.
+local function from_spell(name)
+  local loader, extra = (of_package("preload", "table") or {})[name], ":preload:"
+  if loader == nil then
+    local searchers = of_package("searchers", "table") or {}
+    for index = 1, #searchers do
+      loader, extra = searchers[index](name)
+      if type(loader) == "function" then break end
+      loader = nil
+    end
+  end
+  if loader == nil then return nil end
+  local value = loader(name, extra)
+  if value == nil then value = rawget(loaded, name) end
+  if value == nil then value = true end
+  rawset(loaded, name, value)
+  return value
+end
+
+local function read(name) return read_module(name, templates()) end
+
 --- As cells call it.
 function M.require(name)
   raise.check(1, "require", "string", name)
+  if HIDDEN[name] and rawget(loaded, name) == nil then M.offer(name, require(HIDDEN[name])) end
+  -- go-llmspell's `core` adds to libraries when it is required
+  if name == "core" then require("lib.older.core").extend(sandbox.env) end
   local module = rawget(loaded, name)
-  if module ~= nil then return module end
-  return load_file(name, read_module)
+  if module == nil then
+    module = from_spell(name)
+    if module ~= nil then return module end
+    return load_file(name, read)
+  end
+  -- the file itself may want ours
+  if module ~= ours[name] or loading_of(name) then return module end
+  local path, source = read_instead(name, templates())
+  if not path then return module end
+  return load_file(name, function() return path, source end)
 end
 
 --- The value of the file at `path`, which runs once.

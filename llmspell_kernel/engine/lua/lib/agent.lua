@@ -1,6 +1,7 @@
 -- `agent`, also `agents`: making agents, and finding them by name.
 
 local agents = require("lib.agent_object")
+local asking = require("lib.asking")
 local errorobject = require("errorobject")
 local raise = require("raise")
 local teams = require("lib.agent_teams")
@@ -160,7 +161,11 @@ function M.stream(name, input, hear, options)
   if not found then return nil, missing end
   if agents.is(found) then return found:stream(input, hear, options) end
   local fn = type(hear) == "function" and hear or hear.on_text or hear.on_content
-  if type(found) == "table" and type(found.stream) == "function" then return found.stream(found, input, fn, options) end
+  if type(found) == "table" and type(found.stream) == "function" then
+    -- some declare it `stream(self, input, hear, options)`, go-llmspell `stream(self, input, options, hear)`
+    local both = setmetatable(asking.copy(options), { __call = function(_, ...) return fn(...) end })
+    return found.stream(found, input, both, fn)
+  end
   local answer, err = M.execute(name, input, options)
   if answer ~= nil and fn then fn(answer) end
   return answer, err

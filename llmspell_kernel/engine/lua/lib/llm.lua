@@ -302,6 +302,15 @@ M.get_current_provider = bridge.bind("llm", "get_provider")
 
 local set_provider = bridge.bind("llm", "set_provider")
 
+-- go-llmspell's first generation has nothing or what is wrong from both; here that comes second too.
+local function or_problem(_, err) return err, err end
+
+function M.set_provider(name, model) return or_problem(set_provider(name, model)) end
+
+local set_model = bridge.bind("llm", "set_model")
+
+function M.set_model(name) return or_problem(set_model(name)) end
+
 --- Lets a provider answer from now on, as `llm.set_provider` does, and returns true.
 --- ```lua
 --- print(llm.use_provider("local")) --> true

@@ -9,7 +9,7 @@ local getmetatable, rawlen, next, type = getmetatable, rawlen, next, type
 local date, time = os.date, os.time
 local random = math.random
 local concat = table.concat
-local sub = string.sub
+local gsub, rep, sub = string.gsub, string.rep, string.sub
 
 local C = {}
 
@@ -32,6 +32,13 @@ C.crypto = {
   hash = function(text, algorithm) return digest(algorithm or "sha256", text) end,
   base64_encode = function(text) return encode64(text) end,
   base64_decode = function(text) return decode64(text) end,
+  base64url_encode = function(text)
+    return (gsub(gsub(encode64(text), "[+/]", { ["+"] = "-", ["/"] = "_" }), "=+$", ""))
+  end,
+  base64url_decode = function(text)
+    local plain = gsub(text, "[-_]", { ["-"] = "+", ["_"] = "/" })
+    return decode64(plain .. rep("=", -#plain % 4))
+  end,
 }
 
 C.time = {

@@ -4,7 +4,7 @@ local data = require("lib.data")
 local reasons = require("lib.older.reasons")
 
 local error, ipairs, next, rawlen, tostring, type = error, ipairs, next, rawlen, tostring, type
-local math_type, sort, find, sub = math.type, table.sort, string.find, string.sub
+local math_type, concat, sort, find, sub = math.type, table.concat, table.sort, string.find, string.sub
 
 local D = {}
 
@@ -33,9 +33,10 @@ function D.extract_structured(text, schema)
     local last = first and find(text, "%" .. ends[2] .. "[^%" .. ends[2] .. "]*$")
     local value = last and data.parse_json(sub(text, first, last))
     if value ~= nil then
-      local fits, problems = true, nil
-      if schema then fits, problems = data.validate(value, schema) end
-      if not fits then error("Structured data extraction failed: " .. tostring(problems), 0) end
+      local checked = schema and data.validate(value, schema)
+      if checked and not checked.valid then
+        error("Structured data extraction failed: " .. concat(checked.errors, "; "), 0)
+      end
       return value
     end
   end

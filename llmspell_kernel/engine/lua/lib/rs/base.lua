@@ -32,6 +32,7 @@ end
 --- counterpart to the reason. A name may be spelt with humps or with underscores. Any other name raises.
 function R.module(name, M, more, lacking)
   return setmetatable(M, { __index = function(_, key)
+    if more and more[key] ~= nil then return more[key] end
     local value = otherwise_spelt(key, more)
     if value == nil then value = otherwise_spelt(key, M) end
     if value ~= nil then return value end
