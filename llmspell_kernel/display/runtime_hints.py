@@ -28,9 +28,14 @@ _STANDARD = {
 """Names that are always there; the session knows those of the modules."""
 
 _ABSENT = {
-    "debug": "`debug` is not there: cells run in a sandbox",
+    "bit32": "`bit32` is not there: Lua 5.4 has the operators `&`, `|`, `~`, `<<`, `>>`",
+    "crypto": "`crypto` is not there: `require('core').crypto` has `hash`, `uuid` and base 64",
+    "debug": "`debug` is not there: cells run in a sandbox; `require('debug')` has `traceback`",
     "dofile": "`dofile` is not there: cells run in a sandbox; `require` loads modules",
     "loadfile": "`loadfile` is not there: cells run in a sandbox; `require` loads modules",
+    "fs": "`fs` is not there: `storage` keeps files, and `io.open` opens those of granted folders",
+    "module": "`module` is not there: let the file end with `return` and a table of what is in it",
+    "setfenv": "`setfenv` is not there: Lua 5.4 has `load(text, name, 't', env)` and `local _ENV`",
     "io.popen": "`io.popen` is not there: cells cannot start programs",
     "os.execute": "`os.execute` is not there: cells cannot start programs",
     "string.dump": "`string.dump` is not there: binary chunks are not allowed",

@@ -179,6 +179,7 @@ end
 
 -- The turns that a run begins with: what was said, and what is asked now.
 local function begun(self, caller, prompt, context)
+  if not A.is(self) then raise.raise("call it with a colon, '" .. caller .. "(…)': the agent is its first argument") end
   local messages = { unpack(self.messages) }
   local text = prompt
   if type(prompt) == "table" then

@@ -1,7 +1,9 @@
 -- Tools as models are offered them: names, tables or agents in, descriptions with a function each out.
 
 local errorobject = require("errorobject")
+local host = require("host")
 local raise = require("raise")
+local scheduler = require("scheduler")
 local schema_of = require("lib.tool_schema").of
 local tools = require("lib.tools")
 
@@ -21,10 +23,22 @@ local function unwrapped(tool)
   return type(inner) == "table" and inner or tool
 end
 
---- The tool that a name, a table or an agent stands for.
+-- Tools that go-llmspell's spells name and that there are none of here: an agent goes without them, and it is said.
+local WITHOUT = {
+  code_interpreter = "nothing here runs other languages", code_executor = "nothing here runs other languages",
+  execute_command = "nothing here starts programs", process_execute = "nothing here starts programs",
+  system_command = "nothing here starts programs",
+}
+
+--- The tool that a name, a table or an agent stands for; nil for one that an agent goes without.
 function M.resolve(tool, caller)
   if type(tool) == "string" then
     local found = tools.get(tool)
+    if not found and WITHOUT[tool] then
+      local said = "go-llmspell's tool '" .. tool .. "' has no counterpart here: " .. WITHOUT[tool]
+      host.write(2, scheduler.cell(), said .. "; the agent goes without it\n")
+      return nil
+    end
     if not found then raise.raise("there is no tool '" .. tool .. "'; tools.list() gives those that there are") end
     return found
   end

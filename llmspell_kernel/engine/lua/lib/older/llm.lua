@@ -73,6 +73,7 @@ reasons(lacking, chain, {
 })
 reasons(lacking, "record answers with a cassette (record = \"auto\") and replay them", { "providers_create_mock" })
 reasons(lacking, "llm.usage and %usage tell what was used", { "get_provider_metrics", "reset_provider_metrics" })
+reasons(lacking, "give options with each question: llm.chat(prompt, { temperature = 0.2 })", { "set_option" })
 reasons(lacking, "use agent:stream", { "agent_stream" })
 reasons(lacking, "give llm.stream a function that hears the pieces", { "read_stream", "close_stream" })
 
