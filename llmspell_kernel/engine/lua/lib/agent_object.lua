@@ -179,7 +179,6 @@ end
 
 -- The turns that a run begins with: what was said, and what is asked now.
 local function begun(self, caller, prompt, context)
-  if not A.is(self) then raise.raise("call it with a colon, '" .. caller .. "(…)': the agent is its first argument") end
   local messages = { unpack(self.messages) }
   local text = prompt
   if type(prompt) == "table" then
@@ -355,6 +354,7 @@ end
 ---@param tool ToolName|tools.Description|Agent
 function methods:add_tool(tool)
   local added = toolset.resolve(tool, "agent:add_tool")
+  if not added then return end
   self:remove_tool(added.name)
   insert(self.tools, added)
 end

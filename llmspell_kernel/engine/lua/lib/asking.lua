@@ -62,7 +62,7 @@ end
 -- Ask, let the model call tools, and give the answer that it comes to.
 local function ask_with_tools(caller, question, list)
   local offered = {}
-  for index, tool in ipairs(list) do insert(offered, toolset.resolve(tool, caller)) end
+  for _, tool in ipairs(list) do offered[#offered + 1] = toolset.resolve(tool, caller) end
   local hear = question.on_chunk and response.hearing(question.on_chunk) or question.stream and written
   question.on_chunk, question.stream = nil, nil
   local result, err = run_loop(question, toolset.offer(offered), {}, hear and function(kind, piece)

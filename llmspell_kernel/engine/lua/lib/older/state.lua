@@ -4,7 +4,7 @@ local paths = require("lib.path")
 local raise = require("raise")
 local state = require("lib.state")
 
-local error, ipairs, next, tostring, type = error, ipairs, next, tostring, type
+local error, getmetatable, ipairs, next, tostring, type = error, getmetatable, ipairs, next, tostring, type
 local gmatch = string.gmatch
 
 local S = {}
@@ -12,6 +12,17 @@ local S = {}
 local SCOPE = "script state" -- where `state.save(name)` puts the whole tree
 
 local tree = {}
+
+-- As there, what goes in and what comes out are copies: what a spell does to them does not change the state.
+local function copy(value, seen)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
+  seen = seen or {}
+  if seen[value] then return seen[value] end
+  local made = {}
+  seen[value] = made
+  for key, inner in next, value do made[key] = copy(inner, seen) end
+  return made
+end
 
 local function parts_of(path, caller)
   if type(path) == "number" then return { path } end
@@ -37,17 +48,17 @@ local function holder(path, caller, make)
 end
 
 function S.get(path, default)
-  if path == nil or path == "" then return tree end
+  if path == nil or path == "" then return copy(tree) end
   local at, key = holder(path, "get")
   local value = at and at[key]
   if value == nil then return default end
-  return value
+  return copy(value)
 end
 
 function S.set(path, value)
   local at, key = holder(path, "set", true)
   if key == nil then raise.raise("'state.set' needs a path") end
-  at[key] = value
+  at[key] = copy(value)
 end
 
 function S.update(path, fn)
@@ -65,13 +76,6 @@ function S.keys() return paths.keys(tree) end
 function S.clear(path)
   if type(path) == "string" and path ~= "" then return S.set(path, nil) end
   tree = {}
-end
-
-local function copy(value)
-  if type(value) ~= "table" then return value end
-  local made = {}
-  for key, inner in next, value do made[key] = copy(inner) end
-  return made
 end
 
 function S.export() return copy(tree) end

@@ -1,0 +1,10 @@
+-- Agents as go-llmspell's third generation makes them: other tools than there are here, questions of both shapes.
+local agent, llm = require("agent"), require("llm")
+local expert = agent.create("Expert", { model = "gpt-4", system = "Help.", tools = { "web_search", "code_interpreter" } })
+assert(expert.name == "Expert" and expert:run({ prompt = "Hello", max_tokens = 20 }).content == "An answer.")
+local said = llm.generate_message({ { role = "user", content = "Which?" } }, { model = "gpt-3.5-turbo", max_tokens = 10 })
+assert((type(said) == "string" and said or said.content) == "An answer.")
+local fine, problem = pcall(expert.run, "Hello")
+assert(not fine and problem:find("call run with a colon", 1, true), problem)
+fine, problem = pcall(function() llm.set_option("temperature", 0.5) end)
+assert(not fine and problem:find("go-llmspell's 'llm.set_option' has no counterpart here", 1, true), problem)
