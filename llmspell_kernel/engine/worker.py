@@ -281,6 +281,7 @@ class Worker:
         )
         status, value, memory, self._timer = ended
         self._send(wire.Done(frame.cell, _text(status), _raw(value), reason, memory, self._hooks.count))
+        self._state.call("engine", "settle")
 
     def _watched(self, cell: int, function: str, *arguments: Scalar) -> tuple[tuple[Any, ...], int]:
         """Run one turn; returns what Lua returned and the reason it was stopped for, 0 if it was not."""

@@ -10,13 +10,23 @@ local source_of, send, receive, shelter, write, stopping, now, bound, stop, core
 _G.python = nil
 package.loaded.python = nil
 
--- The engine's own objects are alive for ever. While a cell's are few, a collection for each doubling of memory would
--- go through all of ours again and again, so it waits for as much garbage as costs nobody anything.
-local GARBAGE = 24 * 1024 -- kilobytes
+-- While memory is small, the collector looks at young objects alone: ours, which live for ever, and those of earlier cells
+-- stay untouched, in the pages that a checkpoint shares too. A collection of everything then cannot be stopped in the
+-- middle, so a large memory is gone through step by step, each time that as much garbage may be there as is alive.
+local SMALL, LARGE = 24 * 1024, 48 * 1024 -- kilobytes
+local generational = true
+collectgarbage("generational", 20, 100)
 
+-- To change over is to go through everything, so it is done between two cells, before the next copy is forked.
 local function pace_collector()
-  local pause = 100 + 100 * GARBAGE // collectgarbage("count")
-  collectgarbage("incremental", math.tointeger(math.max(200, math.min(1000, pause))))
+  local held = collectgarbage("count")
+  if held < SMALL and not generational then
+    generational = true
+    collectgarbage("generational", 20, 100)
+  elseif held > LARGE and generational then
+    generational = false
+    collectgarbage("incremental", 200)
+  end
 end
 
 local loaded = {}
@@ -35,11 +45,8 @@ loaded.host = {
   fork = function() return fork() end, -- the number of the child, 0 in the child, -1 if there is none
   leave = function(child) leave(child) end, -- end a child, or (0) this process, which is one
   -- Whether a cell's code runs from here on, which the memory limit is for; returns the bytes there are.
-  bound = function(cell)
-    local bytes = bound(cell)
-    if cell then pace_collector() end
-    return bytes
-  end,
+  bound = function(cell) return bound(cell) end,
+  pace_collector = pace_collector,
 }
 
 -- The name of the metamethod that finalizes (finalizers.py); "__gc" where cells must be kept from it.

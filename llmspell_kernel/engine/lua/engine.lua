@@ -173,6 +173,9 @@ function M.stopped()
   return concluded(scheduler.after_stop(), "stopped", codec.encode(told))
 end
 
+-- A cell's answer has been sent: do what it need not wait for.
+M.settle = host.pace_collector
+
 -- The numbers of the bridge calls that tasks wait for.
 function M.waiting() return table.unpack(scheduler.waiting_calls()) end
 
