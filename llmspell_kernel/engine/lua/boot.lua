@@ -10,9 +10,9 @@ local source_of, send, receive, shelter, write, stopping, now, bound, stop, core
 _G.python = nil
 package.loaded.python = nil
 
--- While memory is small, the collector looks at young objects alone: ours, which live for ever, and those of earlier cells
--- stay untouched, in the pages that a checkpoint shares too. A collection of everything then cannot be stopped in the
--- middle, so a large memory is gone through step by step, each time that as much garbage may be there as is alive.
+-- While memory is small, the collector looks at young objects alone: ours, which live for ever, and those of earlier
+-- cells stay untouched, in the pages that a checkpoint shares too. A collection of everything cannot be stopped in the
+-- middle then, so a large memory is gone through step by step, whenever there may be as much garbage as is alive.
 local SMALL, LARGE = 24 * 1024, 48 * 1024 -- kilobytes
 local generational = true
 collectgarbage("generational", 20, 100)
