@@ -160,11 +160,19 @@ def _readable(value: Any) -> Any:
         case bytes():
             return value.decode(errors="replace")
         case dict():
-            return {key: _readable(item) for key, item in cast("dict[Any, Any]", value).items()}
+            # Lua's tables have no order: what a model is told must be the same in every session.
+            pairs = sorted(cast("dict[Any, Any]", value).items(), key=lambda pair: _place(pair[0]))
+            return {key: _readable(item) for key, item in pairs}
         case list():
             return [_readable(item) for item in cast("list[Any]", value)]
         case _:
             return value
+
+
+def _place(key: Any) -> tuple[bool, float, str]:
+    """Where a key stands among others: numbers first."""
+    number = isinstance(key, int | float)
+    return (not number, key if number else 0, str(key))
 
 
 class _Run:

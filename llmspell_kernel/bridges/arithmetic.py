@@ -46,14 +46,22 @@ def calculate(expression: str) -> float:
     """
     if len(expression) > _MOST_CHARACTERS:
         raise _bad(f"longer than {_MOST_CHARACTERS} characters")
+    if not expression.strip():
+        raise _bad("there is nothing in it")
     try:
         value = _value(ast.parse(expression.strip().replace("^", "**"), mode="eval").body)
     except ZeroDivisionError as error:
         raise _bad("division by zero") from error
-    except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise _bad(f"'{expression.strip()[:60]}' is not arithmetic") from error
+    except OverflowError as error:
+        raise _bad("the number is too large") from error
+    except (ValueError, TypeError) as error:
         raise _bad(str(error)) from error
     if isinstance(value, int) and value.bit_length() > 63:
-        return float(value) if value.bit_length() < 1024 else math.inf
+        value = float(value) if value.bit_length() < 1024 else math.inf
+    if math.isinf(value):
+        raise _bad("the number is too large")
     return value
 
 
@@ -68,9 +76,19 @@ def _value(node: ast.expr) -> Any:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _combined(op, _value(left), _value(right))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](*map(_value, arguments))
+            return _applied(name, [_value(argument) for argument in arguments])
         case _:
             raise ValueError(f"'{ast.unparse(node)[:60]}' is not arithmetic")
+
+
+def _applied(name: str, arguments: list[Any]) -> Any:
+    try:
+        return _FUNCTIONS[name](*arguments)
+    except ValueError as error:
+        shown = ", ".join(f"{argument:g}" for argument in arguments)
+        raise ValueError(f"{name}({shown}) has no value") from error
+    except TypeError as error:
+        raise ValueError(f"{name} does not take {len(arguments)} numbers of this kind") from error
 
 
 def _combined(op: ast.operator, left: Any, right: Any) -> Any:

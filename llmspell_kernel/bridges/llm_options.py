@@ -160,7 +160,7 @@ def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:
     specs: list[ToolSpec] = []
     for tool in cast("list[Any]", given.get("tools") or []):
         name, parameters = tool.get("name"), tool.get("parameters")
-        Schema(parameters, f"the parameters of the tool '{name}'")
+        Schema(parameters, f"the schema of the tool '{name}'")
         specs.append(
             ToolSpec(name=name, description=str(tool.get("description") or ""), parameters=parameters)
         )

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, cast
 
 from llmspell_kernel.bridges import file_tools, web_tools
+from llmspell_kernel.bridges.arguments import lua_type
 from llmspell_kernel.bridges.arithmetic import calculate
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.file_tools import FileTools
-from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.recorded import recorded
+from llmspell_kernel.bridges.registry import Host, Results
 from llmspell_kernel.bridges.tool_arguments import text_argument
 from llmspell_kernel.bridges.web_tools import WebTools
+from llmspell_kernel.engine.values import CallbackRef, HandleRef
 from llmspell_kernel.errors import BadArgument, WorldError
 from llmspell_kernel.language.documentation import Documented
 from llmspell_kernel.llm.schema import Schema
@@ -43,9 +46,13 @@ class ToolsBridge(FileTools, WebTools):
     ) -> Any:
         """Tell the time in UTC, in ISO 8601, or in the ``format`` that is given (as ``os.date``)."""
         await self._allow("datetime_now")
-        now = datetime.now(UTC)
         wanted = (arguments or {}).get("format")
-        return now.strftime(str(wanted)) if wanted else now.isoformat(timespec="seconds")
+
+        async def make() -> str:
+            now = datetime.now(UTC)
+            return now.strftime(str(wanted)) if wanted else now.isoformat(timespec="seconds")
+
+        return await recorded(self._host, "tool", {"tool": "datetime_now", "format": wanted or ""}, make)
 
     @export(returns="string", example='tools.datetime_format{time = 0, format = "%Y-%m-%d"}')
     async def datetime_format(
@@ -111,10 +118,18 @@ class ToolsBridge(FileTools, WebTools):
         indent = arguments.get("indent")
         try:
             return json.dumps(
-                arguments.get("value"), ensure_ascii=False, indent=int(indent) if indent else None
+                arguments.get("value"),
+                ensure_ascii=False,
+                indent=int(indent) if indent else None,
+                allow_nan=False,
+                default=_no_json,
             )
         except (TypeError, ValueError) as error:
             raise BadArgument(f"'tools.json_stringify' cannot write this value: {error}") from error
+
+
+def _no_json(value: Any) -> Any:
+    raise TypeError(f"JSON has no {'bytes' if isinstance(value, bytes) else lua_type(value)}")
 
 
 class ToolChecks(Bridge):
@@ -124,17 +139,41 @@ class ToolChecks(Bridge):
     internal: ClassVar[bool] = True
 
     def __init__(self, host: Host) -> None:
-        """Nothing of `host` is needed."""
+        self._host = host
+
+    @export()
+    async def recorded(self, name: str, arguments: Any, call: CallbackRef) -> Any:
+        """Call a tool that asked for it to be recorded, or answer in its place as the cassette does."""
+
+        async def make() -> list[Any]:
+            results = [*await self._host.invoke(call.id, arguments)][:2]
+            if _holds_references(results):
+                raise BadArgument(
+                    f"what the tool '{name}' gave cannot be recorded: it holds a function or an object"
+                )
+            return results
+
+        asked = {"tool": name, "arguments": arguments}
+        return Results(tuple(await recorded(self._host, "tool", asked, make)))
 
     @export()
     async def schema(self, name: str, parameters: dict[str, Any]) -> None:
         """Raise unless `parameters` are a JSON Schema."""
-        Schema(parameters, f"the parameters of the tool '{name}'")
+        Schema(parameters, f"the schema of the tool '{name}'")
 
     @export()
     async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
         """Tell what is wrong with a tool's arguments."""
-        return Schema(parameters, f"the parameters of the tool '{name}'").problems(_as_text(arguments))
+        return Schema(parameters, f"the schema of the tool '{name}'").problems(_as_text(arguments))
+
+
+def _holds_references(value: Any) -> bool:
+    """Whether there is a function or an object of a bridge in `value`."""
+    if isinstance(value, dict):
+        return any(_holds_references(item) for item in cast("dict[Any, Any]", value).values())
+    if isinstance(value, list):
+        return any(_holds_references(item) for item in cast("list[Any]", value))
+    return isinstance(value, CallbackRef | HandleRef)
 
 
 def _as_text(value: Any) -> Any:

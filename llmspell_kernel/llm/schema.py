@@ -19,7 +19,7 @@ class Schema:
 
     Args:
         schema: The schema, as plain values.
-        what: What it describes, for messages: ``the parameters of the tool 'weather'``.
+        what: What it describes, for messages: ``the schema of the tool 'weather'``.
 
     Raises:
         BadArgument: It is not a JSON Schema.

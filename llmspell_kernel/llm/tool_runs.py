@@ -46,8 +46,7 @@ class Toolbox:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._result_chars = result_chars
         self._schemas = {
-            tool.name: Schema(tool.spec.parameters, f"the parameters of the tool '{tool.name}'")
-            for tool in tools
+            tool.name: Schema(tool.spec.parameters, f"the schema of the tool '{tool.name}'") for tool in tools
         }
 
     async def run_all(self, calls: Sequence[ToolCall]) -> AsyncGenerator[ToolStarted | ToolEnded, None]:

@@ -307,7 +307,7 @@ async def test_a_forced_tool_is_forced_once() -> None:
 async def test_a_tool_with_a_wrong_schema_is_noticed_at_once() -> None:
     models, provider = scripted_models("x")
     wrong = Tool(ToolSpec(name="bad", parameters={"type": "objekt"}), Weather())
-    with pytest.raises(BadArgument, match="the parameters of the tool 'bad'"):
+    with pytest.raises(BadArgument, match="the schema of the tool 'bad' is not"):
         await run_agent(models, question("?"), [wrong])
     assert provider.requests == []
 

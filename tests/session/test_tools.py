@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llmspell_kernel.session.outcome import Failed
+
 if TYPE_CHECKING:
     from .conftest import Notebook
 
@@ -96,3 +98,35 @@ async def test_the_calculator_only_calculates(notebook: Notebook, text: str) -> 
     assert str(await notebook.value(f'local v, e = tools.calculator("{text}") return v, e.code')).startswith(
         'nil\t"bad_expression"'
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "cannot calculate: there is nothing in it"),
+        ("2 +", "cannot calculate: '2 +' is not arithmetic"),
+        ("sqrt(-1)", "cannot calculate: sqrt(-1) has no value"),
+        ("sqrt(1, 2)", "cannot calculate: sqrt does not take 2 numbers of this kind"),
+        ("1e400", "cannot calculate: the number is too large"),
+        ("exp(10000)", "cannot calculate: the number is too large"),
+    ],
+)
+async def test_the_calculator_says_what_it_cannot(notebook: Notebook, text: str, said: str) -> None:
+    assert await notebook.value(f'select(2, tools.calculator("{text}")).message') == f'"{said}"'
+
+
+async def test_history_is_told_of_one_tool(notebook: Notebook) -> None:
+    code = """
+    tools.register('a', function() return 1 end) tools.register('b', function() return 2 end)
+    for _, name in ipairs{'a', 'b', 'a'} do tools.execute(name) end
+    return #tools.get_history('a'), #tools.get_history('a', 1), #tools.get_history(2), tools.get_history(1)[1].tool"""
+    assert await notebook.value(code) == '2\t1\t2\t"a"'
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("0/0", "not JSON compliant"), ("{print}", "JSON has no function")]
+)
+async def test_what_is_no_json_is_not_written(notebook: Notebook, value: str, said: str) -> None:
+    outcome = await notebook.run(f"tools.json_stringify{{value = {value}}}")
+    assert isinstance(outcome, Failed)
+    assert said in outcome.problem.evalue

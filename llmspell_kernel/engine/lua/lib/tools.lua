@@ -17,6 +17,7 @@ local math_min = math.min
 local concat, sort, remove = table.concat, table.sort, table.remove
 local check_schema = bridge.bind("tool_checks", "schema")
 local problems_of = bridge.bind("tool_checks", "problems")
+local recorded = bridge.bind("tool_checks", "recorded")
 
 local M = {}
 
@@ -68,6 +69,9 @@ local function tool_of(given, caller)
     timeout = given.timeout,
   }
   check_schema(tool.name, tool.parameters)
+  if given.record then
+    tool.execute = function(arguments) return recorded(tool.name, arguments, fn) end
+  end
   return tool
 end
 
@@ -77,6 +81,7 @@ end
 ---@field description? string what it does, for the model that chooses among tools
 ---@field parameters? table JSON Schema of its arguments, or the schema's properties alone
 ---@field execute? fun(arguments: table): any does it; what it returns is the result, `nil, err` says what failed
+---@field record? boolean whether a cassette answers for it too: for what is never the same twice, such as chance
 
 --- A step of a pipeline.
 ---@class tools.Step
@@ -412,11 +417,17 @@ end
 --- ```lua
 --- local calls = tools.get_history()
 --- ```
----@param limit? integer
+---@param limit? integer how many at most
+---@param name? ToolName of this tool alone; may stand first
 ---@return table calls
-function M.get_history(limit)
-  local copy = {}
-  for index = #history - math_min(limit or #history, #history) + 1, #history do copy[#copy + 1] = history[index] end
+function M.get_history(limit, name)
+  if type(limit) == "string" then limit, name = name, limit end
+  raise.check_integer(1, "tools.get_history", limit, 0, true)
+  local chosen, copy = {}, {}
+  for _, call in ipairs(history) do
+    if name == nil or call.tool == name then chosen[#chosen + 1] = call end
+  end
+  for index = #chosen - math_min(limit or #chosen, #chosen) + 1, #chosen do copy[#copy + 1] = chosen[index] end
   return copy
 end
 
