@@ -159,6 +159,13 @@ class ScriptedServer:
             time.sleep(STEP)
         return self.open == 0
 
+    def wait_until_done(self, seconds: float = 2.0) -> bool:
+        """Whether no chat request is being answered, or is so within `seconds`; connections may be kept for more."""
+        deadline = time.monotonic() + seconds
+        while self._answering and time.monotonic() < deadline:
+            time.sleep(STEP)
+        return self._answering == 0
+
     def next_reply(self, asked: Asked) -> Reply:
         with self._lock:
             if not self._replies:

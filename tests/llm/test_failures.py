@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -125,6 +126,31 @@ async def test_a_rate_limit_waits_as_long_as_it_was_told_to(server: ScriptedServ
     await provider.aclose()
     assert 0.3 <= time.monotonic() - began < 3
     assert waits == [(0.3, "Scripted asks to slow down: one at a time")]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "least", "most"),
+    [
+        ("retry-after", "0.2", 0.2, 0.2),
+        ("retry-after-ms", "200", 0.2, 0.2),
+        ("retry-after", "date", 0.5, 2.0),
+        ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT", 0.0, 0.0),
+    ],
+    ids=["seconds", "milliseconds", "a date", "a date that is over"],
+)
+async def test_the_wait_is_read_in_every_form(
+    server: ScriptedServer, header: str, value: str, least: float, most: float
+) -> None:
+    if value == "date":
+        value = formatdate(time.time() + 2, usegmt=True)
+    waits: list[float] = []
+    info = ProviderInfo(name="scripted", title="Scripted", base_url=server.base_url)
+    provider = OpenAICompatible(info, on_wait=lambda seconds, _: waits.append(seconds), backoff=0.01)
+    server.script(failure(429, "slow down", headers={header: value}), text("at last"))
+    assert (await provider.complete(ask())).content == "at last"
+    await provider.aclose()
+    assert all(least <= wait <= most for wait in waits)
+    assert len(server.chats) == 2
 
 
 async def test_a_rate_limit_that_asks_for_too_long_is_told_at_once(

@@ -193,7 +193,7 @@ async def test_an_interrupt_ends_a_question_that_hooks_are_around(spells: Spells
     assert await asyncio.to_thread(spells.server.wait_for_chats)
     spells.session.interrupt()
     assert isinstance(await cell, Interrupted)
-    assert await asyncio.to_thread(spells.server.wait_until_idle)
+    assert await asyncio.to_thread(spells.server.wait_until_done)
     assert await spells.value("hooks.clear() return #async.tasks()") == "0"
 
 

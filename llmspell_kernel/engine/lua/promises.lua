@@ -241,6 +241,23 @@ function P.await(state, seconds)
   return unpack(state.values, 1, state.values.n)
 end
 
+--- Wait until every one of `list` is settled. If who waits is stopped or cancelled, so are they all, unless something
+--- else waits for them.
+function P.wait_for_all(list)
+  local left, _, whole = 0, P.make()
+  for index = 1, #list do
+    local source = list[index]
+    if source.state == "pending" then
+      left = left + 1
+      P.depend(whole, source, function()
+        left = left - 1
+        if left == 0 then P.fulfil(whole) end
+      end)
+    end
+  end
+  if left > 0 then P.wait(whole) end
+end
+
 -- ── computing ──────────────────────────────────────────────────────────────────────────────────────
 
 -- A task that was to settle `state` has failed.

@@ -75,6 +75,7 @@ local function side_by_side(team, task, results)
   for index, which in ipairs(team) do
     jobs[index] = promises.check(1, "agent.collaborate", (promises.spawn(execute, which, task)))
   end
+  promises.wait_for_all(jobs)
   for index, job in ipairs(jobs) do
     local answer, err = promises.await(job)
     if answer == nil then return nil, err end

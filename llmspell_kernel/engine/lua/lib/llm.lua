@@ -181,6 +181,7 @@ local function side_by_side(items, fn)
   for index, item in ipairs(items) do
     jobs[index] = promises.check(1, "llm", (promises.spawn(fn, item)))
   end
+  promises.wait_for_all(jobs)
   local results = {}
   for index, job in ipairs(jobs) do results[index] = promises.await(job) end
   return results

@@ -392,6 +392,7 @@ function M.parallel_execute(calls)
     local name, arguments = call.tool or call.name or call[1], call.params or call.args or call.arguments or call[2]
     jobs[index] = promises.check(1, "tools.parallel_execute", (promises.spawn(M.execute_safe, name, arguments)))
   end
+  promises.wait_for_all(jobs)
   for index, job in ipairs(jobs) do outcomes[index] = promises.await(job) end
   return outcomes
 end

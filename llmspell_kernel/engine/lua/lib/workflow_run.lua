@@ -259,7 +259,7 @@ function shapes.parallel(run, context, reports)
   local most = run.workflow.max_concurrency or #steps
   local jobs = spawn_all(run, context, places, most < #steps and most or #steps)
   local outputs = {}
-  for _, job in ipairs(jobs) do promises.wait(job) end
+  promises.wait_for_all(jobs)
   for index, step in ipairs(steps) do
     local report = places[index][1] or { name = step.name, type = step.type, status = "cancelled", attempts = 0 }
     if report.status == "running" then report.status, report.began = "cancelled", nil end
