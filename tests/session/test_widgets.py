@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ipywidgets
+from ipywidgets import interactive
+
 from llmspell_kernel.session.outcome import Failed
 
 if TYPE_CHECKING:
@@ -25,6 +28,34 @@ async def test_traits_are_fields_that_lua_reads_and_sets(notebook: Notebook) -> 
         == '"Go"\t"<b>"'
     )
     assert await notebook.value("return tostring(s), s:traits().max") == '"Widget: IntSlider"\t10'
+
+
+async def test_every_core_widget_is_made_by_its_name(notebook: Notebook) -> None:
+    names = [name for name in dir(ipywidgets) if is_core(getattr(ipywidgets, name))]
+    assert len(names) > 40
+    code = f"""
+        local odd = {{}}
+        for _, name in ipairs{{ {", ".join(f'"{name}"' for name in names)} }} do
+          local maker = widgets[name]
+          local made = maker and maker(({{ SelectionRangeSlider = {{ options = {{ "a", "b" }} }},
+            SelectionSlider = {{ options = {{ "a", "b" }} }} }})[name] or {{}})
+          if not made or tostring(made):match("%a+$") ~= name then odd[#odd + 1] = name end
+          if made then made:close() end
+        end
+        return table.concat(odd, " ")
+    """
+    assert await notebook.value(code) == '""'
+
+
+def is_core(found: object) -> bool:
+    """Whether it is a class that a page shows by itself; GridspecLayout is filled with slices, which Lua has not."""
+    if not isinstance(found, type) or not issubclass(found, ipywidgets.DOMWidget):
+        return False
+    return not found.__name__.startswith("_") and found not in (
+        ipywidgets.DOMWidget,
+        ipywidgets.GridspecLayout,
+        interactive,
+    )
 
 
 async def test_containers_hold_widgets_and_give_the_same_ones_back(notebook: Notebook) -> None:
