@@ -61,7 +61,9 @@ local RUN = {}
 function RUN.before(point, fn)
   return function(name, given)
     local data = { tool_name = name, agent_name = name, parameters = given, input = given }
-    local verdict, instead = verdict_of(point, fn(context_of(point, name, data)))
+    local said = fn(context_of(point, name, data))
+    if type(said) == "table" and said.type == "redirect" then return said.target, given end
+    local verdict, instead = verdict_of(point, said)
     if verdict ~= nil then return verdict end
     if instead ~= nil then return name, instead.parameters or instead.input or given end
   end

@@ -6,7 +6,9 @@ local raise = require("raise")
 local state = require("lib.state")
 
 local ipairs, next, tostring, type = ipairs, next, tostring, type
+local time = os.time
 local sub = string.sub
+local sort = table.sort
 
 local M = {}
 
@@ -69,9 +71,10 @@ function M.list_keys(scope) return state.list_keys(scope or GLOBAL) end
 
 local more = {}
 
-function more.get(key) return M.load(key) end
+-- get(key), or get(scope, key); set(key, value), or set(scope, key, value)
+function more.get(scope, key) return M.load(scope, key) end
 
-function more.set(key, value) return set(GLOBAL, key, value) end
+function more.set(scope, key, value) return M.save(scope, key, value) end
 
 more.list = M.list_keys
 
@@ -128,36 +131,74 @@ end
 
 local BACKUPS = "rs backups"
 
-function more.create_backup(name)
-  local saved = {}
-  for _, key in ipairs(M.list_keys()) do saved[key] = M.load(key) end
-  name = name or "backup-" .. #state.list_keys(BACKUPS) + 1
-  set(BACKUPS, name, saved)
-  return name
+-- A backup that was given a name is told of by its name, as the handbook has it; one that was not, by a table, as the
+-- examples have it.
+local function told(backup, short)
+  if backup.named then return short end
+  return {
+    success = true, backup_id = backup.id, parent_id = backup.parent_id, size_bytes = backup.size_bytes,
+    entry_count = backup.entry_count, entries_restored = backup.entry_count,
+    is_valid = true, checksum_valid = true, integrity_valid = true, errors = {},
+  }
 end
 
-function more.list_backups()
+local function backup_of(id)
+  local backup = state.load(BACKUPS, id)
+  if backup == nil then raise.raise("there is no backup '" .. tostring(id) .. "'") end
+  return backup
+end
+
+local function all_backups()
   local listed = {}
-  for index, name in ipairs(state.list_keys(BACKUPS)) do listed[index] = { id = name, name = name } end
+  for index, id in ipairs(state.list_keys(BACKUPS)) do listed[index] = state.load(BACKUPS, id) end
+  sort(listed, function(a, b) return a.number < b.number end)
   return listed
 end
 
-function more.restore_backup(name)
-  local saved = state.load(BACKUPS, name)
-  if saved == nil then raise.raise("there is no backup '" .. name .. "'") end
-  more.clear()
-  for key, value in next, saved do set(GLOBAL, key, value) end
-  return true
+-- create_backup(name), or create_backup(incremental): each holds everything, so that either can be restored alone
+function more.create_backup(given)
+  local before, values, bytes, count = all_backups(), {}, 0, 0
+  for _, key in ipairs(M.list_keys()) do
+    values[key] = M.load(key)
+    bytes, count = bytes + #(json.encode(values[key]) or ""), count + 1
+  end
+  local last = before[#before]
+  local backup = {
+    number = last and last.number + 1 or 1, values = values, size_bytes = bytes, entry_count = count,
+    created_at = time(), is_incremental = given == true, named = type(given) == "string",
+  }
+  backup.id = backup.named and given or "backup-" .. backup.number
+  backup.parent_id = backup.is_incremental and (last and last.id or backup.id) or nil
+  set(BACKUPS, backup.id, backup)
+  return told(backup, backup.id)
 end
 
-function more.validate_backup(name) return state.load(BACKUPS, name) ~= nil end
+function more.list_backups()
+  local listed = all_backups()
+  for _, backup in ipairs(listed) do
+    backup.values, backup.named, backup.name = nil, nil, backup.id
+  end
+  return listed
+end
 
-function more.delete_backup(name) return state.delete(BACKUPS, name) end
+function more.restore_backup(id)
+  local backup = backup_of(id)
+  more.clear()
+  for key, value in next, backup.values do set(GLOBAL, key, value) end
+  return told(backup, true)
+end
+
+function more.validate_backup(id)
+  local backup = state.load(BACKUPS, id)
+  return backup ~= nil and told(backup, true)
+end
+
+function more.delete_backup(id) return state.delete(BACKUPS, id) end
 
 --- Takes away all but the last `keep`.
 function more.cleanup_backups(keep)
-  local names = state.list_keys(BACKUPS)
-  for index = 1, #names - (keep or 0) do state.delete(BACKUPS, names[index]) end
+  local backups = all_backups()
+  for index = 1, #backups - (keep or 0) do state.delete(BACKUPS, backups[index].id) end
   return true
 end
 

@@ -249,9 +249,19 @@ function building.build(self)
   return built
 end
 
+--- A workflow need not be built to be run.
+function building.execute(self, input) return building.build(self):execute(input) end
+
+function building.add_template_step()
+  raise.raise("rs-llmspell's steps of the kind 'template' have no counterpart here: there are no built-in templates")
+end
+
 local start = base.builder("Workflow", building)
 
-local function begin(kind) return start({ builder = workflows[kind]({ lenient = true }) }) end
+local function begin(kind, name)
+  local made_now = start({ builder = workflows[kind]({ lenient = true }) })
+  return name and made_now:name(name) or made_now
+end
 
 --- Begins a workflow: `:name`, `:sequential()` or another kind, `:add_step{ name, type, tool, input }`, `:build()`.
 --- ```lua
@@ -259,22 +269,25 @@ local function begin(kind) return start({ builder = workflows[kind]({ lenient = 
 ---   :add_step({ name = "add", type = "tool", tool = "calculator", input = { input = "40 + 2" } }):build()
 --- print(flow:execute({}).success, flow:get_output("add").result) --> true	42
 --- ```
+---@param name? string
 ---@return table builder
-function M.builder() return begin("builder") end
+function M.builder(name) return begin("builder", name) end
 
 --- Begins a workflow whose steps run one after the other.
 --- ```lua
 --- print(Workflow.sequential():name("w"):step("one", { fn = function() return 1 end }):build().type) --> sequential
 --- ```
+---@param name? string
 ---@return table builder
-function M.sequential() return begin("sequential") end
+function M.sequential(name) return begin("sequential", name) end
 
 --- Begins a workflow whose steps run side by side.
 --- ```lua
 --- print(Workflow.parallel():branch("one", { fn = function() return 1 end }):build().type) --> parallel
 --- ```
+---@param name? string
 ---@return table builder
-function M.parallel() return begin("parallel") end
+function M.parallel(name) return begin("parallel", name) end
 
 --- Begins a workflow where a condition chooses.
 --- ```lua
@@ -282,16 +295,18 @@ function M.parallel() return begin("parallel") end
 ---   :when_true({ fn = function() return "many" end }):build()
 --- print(flow:execute({ n = 2 }).output) --> many
 --- ```
+---@param name? string
 ---@return table builder
-function M.conditional() return begin("conditional") end
+function M.conditional(name) return begin("conditional", name) end
 
 --- Begins a workflow whose steps run again and again.
 --- ```lua
 --- local flow = Workflow.loop():range(1, 2):body({ fn = function() return 1 end }):build()
 --- print(#flow:execute({}).output) --> 2
 --- ```
+---@param name? string
 ---@return table builder
-function M.loop() return begin("loop") end
+function M.loop(name) return begin("loop", name) end
 
 local more = {}
 
