@@ -4,6 +4,7 @@
 -- a cell gives to `load` is always text. Texts under other chunk names share their code, in which the name stands at
 -- one place.
 
+local dialect = require("dialect")
 local recent = require("recent")
 
 local dump, load, pcall = string.dump, load, pcall
@@ -65,6 +66,7 @@ end
 
 --- As `load(text, chunkname, "t", env)`.
 function M.load(text, chunkname, env)
+  dialect.note(chunkname, text)
   local code = kept:get(text)
   if code then
     M.hits = M.hits + 1

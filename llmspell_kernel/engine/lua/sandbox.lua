@@ -8,6 +8,7 @@ local limits = require("limits")
 local scheduler = require("scheduler")
 local failure = require("failure")
 local compat = require("lib.compat")
+local dialect = require("dialect")
 
 local M = {}
 
@@ -143,7 +144,10 @@ end
 local WORTH_KEEPING = 256 -- bytes of text: what is shorter is compiled as fast as it is found
 
 local function load_text(text, name, target)
-  if #text < WORTH_KEEPING then return raw_load(text, name, "t", target) end
+  if #text < WORTH_KEEPING then
+    dialect.note(name, text)
+    return raw_load(text, name, "t", target)
+  end
   local misses = compiled.misses
   local fn, err = compiled.load(text, name, target)
   if fn and compiled.misses > misses then compiled.learn("chunk", text, name) end

@@ -2,12 +2,44 @@
 -- that holds it as JSON.
 
 local bridge = require("bridge")
+local dialect = require("dialect")
 local json = require("lib.json")
 local raise = require("raise")
 
-local read, write = bridge.bind("storage", "read"), bridge.bind("storage", "write")
+local find, gsub = string.find, string.gsub
+local ipairs, type = ipairs, type
+local read, write, delete, list =
+  bridge.bind("storage", "read"), bridge.bind("storage", "write"), bridge.bind("storage", "delete"),
+  bridge.bind("storage", "list")
 
 local M = {}
+
+function M.write(path, content)
+  local as_problem = dialect.wants_problem()
+  local done, err = write(path, content)
+  if as_problem then return err end
+  if done == nil then return nil, err end
+  return done
+end
+
+function M.delete(path)
+  local as_problem = dialect.wants_problem()
+  local was, err = delete(path)
+  if as_problem then return err end
+  if was == nil then return nil, err end
+  return was
+end
+
+-- list(prefix), or list(pattern) with `*`, which stands for no `/`.
+function M.list(prefix)
+  if type(prefix) ~= "string" or not find(prefix, "*", 1, true) then return list(prefix) end
+  local pattern = "^" .. gsub(gsub(prefix, "[^%w*]", "%%%0"), "%*", "[^/]*") .. "$"
+  local found, all = {}, list("")
+  for _, path in ipairs(all) do
+    if find(path, pattern) then found[#found + 1] = path end
+  end
+  return found
+end
 
 --- Keeps a value (whatever JSON can hold) under a key, which is the path of a file in the storage folder. Returns true,
 --- or `nil, err`.
