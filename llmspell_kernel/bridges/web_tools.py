@@ -38,6 +38,7 @@ TYPES: tuple[Documented, ...] = (
         "A page.",
         option("url", "string", "where it was found, after redirects"),
         option("title", "string", "its title, if it has one"),
+        option("status", "integer", "of HTTP, such as 200"),
         option("content_type", "string", "what kind of text it is"),
         option("text", "string", "what a reader sees of it"),
         option("cut", "boolean", "whether it is longer than that"),
@@ -180,7 +181,7 @@ def _page(reply: Reply, most: int, *, raw: bool) -> dict[str, Any]:
         text = reply.body.decode(charset[1] if charset else "utf-8", "replace")
     except LookupError:
         text = reply.body.decode("utf-8", "replace")
-    page: dict[str, Any] = {"url": reply.url, "content_type": kind}
+    page: dict[str, Any] = {"url": reply.url, "status": reply.status, "content_type": kind}
     if "html" in kind and not raw:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:

@@ -83,6 +83,10 @@ async def test_a_page_is_read_as_a_reader_sees_it(web: Web, open_notebook: Open)
     notebook = await open_notebook(LLMSPELL_GRANT_HTTP="127.0.0.1:*", profile="trusted")
     await notebook.run(f"p = tools.web_fetch('{web.at}/page') print(p.title, p.text, p.cut, p.content_type)")
     assert notebook.last.out == "The & Title\t# Head\n\nSome words.\tfalse\ttext/html\n"
+    assert (
+        await notebook.value("return p.status, p.content == p.text, #p, (p .. '!'):sub(-2)")
+        == '200\ttrue\t19\t".!"'
+    )
     code = f"tools.execute('web_fetch', {{url = '{web.at}/page', max_chars = 6}})"
     assert await notebook.value(f"local p = {code} return p.text, p.cut") == '"# Head"\ttrue'
     assert '"http_404"' in str(
