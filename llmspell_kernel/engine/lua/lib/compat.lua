@@ -34,11 +34,15 @@ end
 --- ```
 ---@param text string
 ---@param name? string
+---@param mode? string as of `load`: some call `(loadstring or load)(text, name, "t", env)`
+---@param env? table
 ---@return function? chunk
 ---@return string? err
-function M.loadstring(text, name)
+function M.loadstring(text, name, mode, env)
   raise.check(1, "loadstring", "string", text)
-  return require("sandbox").load(text, name)
+  local load = require("sandbox").load
+  if env == nil then return load(text, name, mode) end
+  return load(text, name, mode, env)
 end
 
 --- Old: write `#list`. Returns the length of a list.

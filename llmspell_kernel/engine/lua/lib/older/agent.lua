@@ -61,6 +61,10 @@ function G.state_import(name, values)
   return true
 end
 
+function G.chat(name, prompt) return agents.run(name, prompt) end
+
+function G.get_metrics(name) return agents.get_status(name) end
+
 G.state = { get = G.state_get, set = G.state_set, export = G.state_export, import = G.state_import }
 
 -- ── workflows ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 -- go-llmspell's `data`: schemas out of values.
 
 local data = require("lib.data")
+local raise = require("raise")
 local reasons = require("lib.older.reasons")
 
 local error, ipairs, next, rawlen, tostring, type = error, ipairs, next, rawlen, tostring, type
@@ -26,6 +27,15 @@ end
 D.infer_schema = schema_of
 D.from_json = data.parse_json
 
+for _, format in ipairs({ "csv", "xml", "yaml" }) do
+  D["from_" .. format] = function(text, options) return data.parse(text, format, options) end
+end
+
+function D.transform(value, fn)
+  if type(fn) ~= "function" then raise.check(2, "data.transform", "function", fn) end
+  return fn(value)
+end
+
 --- Reads the JSON in a text that says more than that, as models' answers do.
 function D.extract_structured(text, schema)
   for _, ends in ipairs({ { "{", "}" }, { "[", "]" } }) do
@@ -43,4 +53,6 @@ function D.extract_structured(text, schema)
   error("Structured data extraction failed: there is no JSON in the text", 0)
 end
 
-return { members = D, lacking = reasons({}, "map the values to the new shape yourself", { "migrate_schema" }) }
+return { members = D, lacking = reasons({}, "map the values to the new shape yourself", {
+  "migrate_schema", "sanitize",
+}) }

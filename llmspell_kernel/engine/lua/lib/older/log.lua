@@ -25,7 +25,7 @@ local function timer(name)
   }
 end
 
-L.timer = timer
+L.timer, L.new, L.with_context = timer, log.create, log.with_fields
 
 function L.profile(name, fn)
   local running = timer(name)
@@ -55,7 +55,8 @@ function L.assert(condition, message, fields)
 end
 
 local lacking = reasons({}, "log.configure{ sink = fn } gets every line", {
-  "formatters", "search", "stats", "export", "stream", "audit", "from_adapter",
+  "formatters", "set_formatter", "add_appender", "remove_appender",
+  "search", "stats", "export", "stream", "audit", "from_adapter",
 })
 
 return { members = L, lacking = lacking }

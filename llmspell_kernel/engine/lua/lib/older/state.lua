@@ -107,7 +107,29 @@ function S.recall(name)
   return true
 end
 
-local lacking = {}
+--- The fields of both, those of the second going before.
+function S.merge(first, second)
+  local merged = copy(first)
+  for key, value in next, second or {} do merged[key] = copy(value) end
+  return merged
+end
+
+function S.transform(values, fn) return fn(copy(values)) end
+
+function S.filter(values, fn)
+  local kept = {}
+  for key, value in next, values do
+    if fn(value, key) then kept[key] = value end
+  end
+  return kept
+end
+
+function S.validate(values, schema)
+  local result = require("lib.data").validate(values, schema)
+  return result.valid, result.errors
+end
+
+local lacking = { expire = "what is kept stays until it is deleted; spell.cache(key, value, seconds) lets go" }
 for _, name in ipairs({ "create_shared_context", "with_inheritance_config", "create_schema", "migrate" }) do
   lacking[name] = "states are made with state.create(name, options)"
 end

@@ -93,6 +93,8 @@ function T.get_tool_schema(name)
   return info and info.parameters
 end
 
+T.get_schema, T.unregister, T.unregister_tool = T.get_tool_schema, tools.remove, tools.remove
+
 function T.execute_async(name, arguments) return (promises.spawn(tools.execute, name, arguments)) end
 
 function T.validate_params(tool, arguments)
