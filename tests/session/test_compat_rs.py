@@ -186,7 +186,8 @@ async def test_events_sessions_artifacts_and_the_rest(spells: Spells) -> None:
         ("Memory.semantic.add({})", "rs-llmspell's 'Memory.semantic.add' has no counterpart here"),
         ("Hook.register('NoSuchPoint', print)", "there is no hook point 'NoSuchPoint'; there are:"),
         ("Session.replay('x')", "rs-llmspell's 'Session.replay' has no counterpart here"),
-        ("Agent.sing()", "there is no 'Agent.sing'; there are:"),
+        ("Agent.builder():sing()", "a builder of Agent has no 'sing'; there are:"),
+        ("Agent.sing()", "attempt to call a nil value (field 'sing')"),
     ],
 )  # fmt: skip
 async def test_what_has_no_counterpart_says_so_by_its_name(spells: Spells, call: str, said: str) -> None:

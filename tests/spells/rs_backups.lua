@@ -20,6 +20,7 @@ assert(named == "before" and State.validate_backup(named) == true and State.rest
 assert(State.validate_backup("none") == false)
 State.cleanup_backups(1)
 assert(#State.list_backups() == 1)
+assert(not State.migration_status().migration_available and #State.schema_versions() == 0)
 State.set("alone", 5)
 assert(State.get("alone") == 5)
 

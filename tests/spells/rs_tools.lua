@@ -13,6 +13,12 @@ local regex = Tool.get("regex_matcher")
 local matched = regex:execute({ input = "a", pattern = "a" })
 assert(not matched.success and matched.error:find("rs-llmspell's tool 'regex_matcher' has no counterpart here", 1, true))
 
+local swapped = Tool.execute("text-manipulator", {
+  operation = "replace", input = "hello world", options = { from = "world", to = "there" },
+})
+assert(swapped.result.result == "hello there" and Tool.no_such_feature == nil)
+assert(Tool.execute("uuid-generator", { operation = "component_id", prefix = "tool" }).result.id:find("^tool_"))
+
 local waited
 Tool.invoke_async("calculator", { input = "2 + 2" }):next(function(result) waited = result end):await()
 assert(waited.result.result == 4)

@@ -29,7 +29,7 @@ local function otherwise_spelt(key, members)
 end
 
 --- The members `M` of the global `name`, completed: `more` are further functions, `lacking` maps the names that have no
---- counterpart to the reason. A name may be spelt with humps or with underscores. Any other name raises.
+--- counterpart to the reason. A name may be spelt with humps or with underscores.
 function R.module(name, M, more, lacking)
   return setmetatable(M, { __index = function(_, key)
     if more and more[key] ~= nil then return more[key] end
@@ -38,11 +38,7 @@ function R.module(name, M, more, lacking)
     if value ~= nil then return value end
     local reason = otherwise_spelt(key, lacking)
     if reason then return without(name, key, reason) end
-    local known = {}
-    for each in next, M do known[#known + 1] = each end
-    for each in next, more or {} do known[#known + 1] = each end
-    sort(known)
-    raise.raise("there is no '" .. name .. "." .. tostring(key) .. "'; there are: " .. concat(known, ", "))
+    return nil -- a spell may ask whether there is such a thing
   end })
 end
 

@@ -208,7 +208,19 @@ function more.get_storage_usage()
   return { bytes_used = bytes, entries_count = #entries }
 end
 
+--- There are no migrations, and it can be asked.
+function more.migration_status()
+  return {
+    migration_available = false, current_version = "1.0.0", latest_version = "1.0.0", is_latest = true,
+    total_schemas = 0, migration_targets = {}, error = "states here have no versions",
+  }
+end
+
+function more.schema_versions() return {} end
+
+more.get_migration_status, more.get_schema_versions = more.migration_status, more.schema_versions
+more.list_schema_versions = more.schema_versions
+
 return base.module("State", M, more, base.lacking("states here have no versions; use snapshots of `state.create`", {
-  "migrate", "get_migration_status", "get_schema_versions", "migrate_to_version", "list_schema_versions",
-  "get_current_schema_version", "get_backup_stats",
+  "migrate", "migrate_to_version", "get_current_schema_version", "get_backup_stats",
 }))

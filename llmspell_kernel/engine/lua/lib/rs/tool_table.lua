@@ -119,7 +119,12 @@ end
 TEXT.upper, TEXT.to_uppercase = TEXT.uppercase, TEXT.uppercase
 TEXT.lower, TEXT.to_lowercase = TEXT.lowercase, TEXT.lowercase
 
-function T.text_manipulator(params) return choose("text-manipulator", TEXT, params.operation, params) end
+function T.text_manipulator(params)
+  local given = {}
+  for key, value in next, type(params.options) == "table" and params.options or {} do given[key] = value end
+  for key, value in next, params do given[key] = value end
+  return choose("text-manipulator", TEXT, given.operation, given)
+end
 
 function T.uuid_generator(params)
   local ids = {}
@@ -130,7 +135,8 @@ function T.uuid_generator(params)
     parts[5] = format("%04x%08x", random(0, 0xffff), random(0, 0xffffffff))
     ids[index] = table.concat(parts, "-")
   end
-  return { uuid = ids[1], uuids = ids, result = ids[1], version = "v4" }
+  local id = params.prefix and params.prefix .. "_" .. ids[1] or ids[1]
+  return { uuid = ids[1], uuids = ids, id = id, result = ids[1], version = "v4" }
 end
 
 function T.hash_calculator(params)
