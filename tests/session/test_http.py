@@ -310,3 +310,15 @@ async def test_references_are_data(keyed: Notebook) -> None:
     assert "needs 'token_url'" in str(await keyed.value("pcall(auth.oauth2, {})"))
     shown = await keyed.value("local l = auth.list() return #l, l[1].name, l[1].set, l[4].set, l[2].hosts[1]")
     assert shown == '4\t"CLIENT"\ttrue\tfalse\t"example.org"'
+
+
+async def test_an_answer_reads_as_its_body_and_is_shown_with_its_status(keyed: Notebook) -> None:
+    fields = "status = 404, reason = 'Not Found', headers = {['content-type'] = 'text/plain'}, body = 'gone'"
+    await keyed.value(f"r = http.response{{{fields}}}")
+    code = "return #r, 'It is ' .. r, ('%s!'):format(r), r:upper(), r.status, r.nothing"
+    assert await keyed.value(code) == '4\t"It is gone"\t"gone!"\t"GONE"\t404\tnil'
+    assert await keyed.value("return r") == "404 Not Found, text/plain, 4 bytes\ngone"
+    shown = str(await keyed.value("return http.response{body = ('ä'):rep(1500)}"))
+    assert shown.startswith("200, 3000 bytes\nää")
+    assert shown.endswith("ä...")
+    assert await keyed.value("return http.response{body = '\\xff\\0'}") == "200, 2 bytes"

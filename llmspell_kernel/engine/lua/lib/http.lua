@@ -4,9 +4,10 @@ local bridge = require("bridge")
 local json = require("lib.json")
 local raise = require("raise")
 
-local next, rawget, rawset, setmetatable, tostring, type = next, rawget, rawset, setmetatable, tostring, type
-local byte, find, format, gsub, lower, upper =
-  string.byte, string.find, string.format, string.gsub, string.lower, string.upper
+local getmetatable, next, rawget, rawset, setmetatable, tostring, type =
+  getmetatable, next, rawget, rawset, setmetatable, tostring, type
+local byte, find, format, gsub, lower, sub, upper =
+  string.byte, string.find, string.format, string.gsub, string.lower, string.sub, string.upper
 local concat, sort = table.concat, table.sort
 
 local M = {}
@@ -35,7 +36,37 @@ local send = bridge.bind("http_requests", "send")
 ---@field reason string what the status means
 local Response = {}
 
-local meta = { __name = "http.Response", __index = Response }
+local meta = { __name = "http.Response" }
+
+-- An answer reads as its body, as go-llmspell's first generation had it.
+local function body_of(value)
+  if type(value) == "table" and getmetatable(value) == meta then return rawget(value, "body") end
+  return tostring(value)
+end
+
+local SHOWN = 2000 -- bytes of a body
+
+-- A cell shows what came, and how it begins.
+function meta.__mime(self)
+  local body, kind = self.body, self.headers["content-type"]
+  local head = self.status .. (self.reason ~= "" and " " .. self.reason or "") .. (kind and ", " .. kind or "")
+  local lines = { head .. ", " .. #body .. " bytes" }
+  if body ~= "" and utf8.len(body) then
+    local last = #body > SHOWN and utf8.offset(body, 0, SHOWN) - 1 or #body
+    lines[2] = sub(body, 1, last) .. (last < #body and "..." or "")
+  end
+  return { ["text/plain"] = concat(lines, "\n") }
+end
+
+meta.__tostring = body_of
+meta.__concat = function(a, b) return body_of(a) .. body_of(b) end
+meta.__len = function(self) return #body_of(self) end
+meta.__index = function(_, key)
+  local own = Response[key]
+  if own ~= nil then return own end
+  local method = string[key]
+  return method and function(self, ...) return method(body_of(self), ...) end
+end
 
 --- Reads the body as JSON: the value, or `nil, err`.
 --- ```lua
