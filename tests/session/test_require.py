@@ -83,6 +83,16 @@ async def test_a_file_of_the_folder_goes_before_a_module_of_ours(cell: Notebook,
     assert cell.last.out == "true\n"
 
 
+async def test_modules_of_ours_are_there_where_a_task_cannot_wait(cell: Notebook) -> None:
+    code = """
+    return async.await(async(function()
+      local names = { 'b', 'a', 'c' }
+      table.sort(names, function(x, y) return require('data').equal(x, x) and x < y end)
+      return table.concat(names)
+    end))"""
+    assert await cell.value(code) == '"abc"'
+
+
 async def test_a_file_that_may_not_be_read_is_in_nobodys_way(open_notebook: Open, tmp_path: Path) -> None:
     (tmp_path / "utils.lua").write_text("return { own = true }\n")
     cell = await open_notebook()

@@ -8,7 +8,7 @@ local scheduler = require("scheduler")
 local concat, next, rawget, rawset, setmetatable, tostring, type =
   table.concat, next, rawget, rawset, setmetatable, tostring, type
 local gmatch, gsub = string.gmatch, string.gsub
-local running, status = coroutine.running, coroutine.status
+local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
 local read_module, read_source = bridge.bind("files", "lua_module"), bridge.bind("files", "lua_source")
 local read_instead = bridge.bind("files", "lua_instead")
 
@@ -18,6 +18,7 @@ local M = {}
 M.loaded = {}
 
 local loaded = M.loaded
+local asked_for = {} -- names of modules of ours that no file was found for in this cell
 local ours = {} -- the modules that are not from files, by name: a file of the notebook's folder goes before them
 local from_file = {} -- name → true for what came from a file
 -- What is being loaded: name → { thread (weak), task, waiters }. A task is MAIN where there is none.
@@ -88,6 +89,7 @@ end
 
 --- A cell begins: what an earlier one was loading when it was stopped is not being loaded any more.
 function M.begin_cell()
+  asked_for = {}
   chains[MAIN], awaited[MAIN] = nil, nil
   for name, entry in next, loading do
     if entry.task == MAIN then loading[name] = nil end
@@ -199,10 +201,14 @@ function M.require(name)
     if module ~= nil then return module end
     return load_file(name, read)
   end
-  -- the file itself may want ours
-  if module ~= ours[name] or loading_of(name) then return module end
+  -- the file itself may want ours; nobody is asked twice in a cell, nor where a task cannot wait
+  if module ~= ours[name] or asked_for[name] or loading_of(name) then return module end
+  if scheduler.current() and not isyieldable() then return module end
   local path, source = read_instead(name, templates())
-  if not path then return module end
+  if not path then
+    asked_for[name] = true
+    return module
+  end
   return load_file(name, function() return path, source end)
 end
 
