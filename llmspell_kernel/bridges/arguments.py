@@ -137,6 +137,8 @@ def bind(function: str, parameters: Iterable[Parameter], given: list[Any]) -> li
         fits, converted = check(value, parameter.annotation)
         if not fits:
             got = "no value" if missing else lua_type(value)
+            if isinstance(value, bytes):
+                got = "a string that is not UTF-8"
             raise BadArgument(
                 f"bad argument #{index + 1} to '{function}' ({parameter.lua_type} expected, got {got})"
             )

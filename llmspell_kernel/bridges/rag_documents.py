@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.bridges import granted_files
 from llmspell_kernel.bridges.arguments import lua_type
+from llmspell_kernel.engine.values import CallbackRef, HandleRef
 from llmspell_kernel.errors import BadArgument, SpellError
 from llmspell_kernel.rag import documents
 
@@ -48,6 +49,8 @@ class Reader:
             BadArgument: Something in it is neither of the shapes.
             MissingGrant: A file may not be read.
         """
+        if given == {}:
+            return []
         items = cast("list[Any]", given) if isinstance(given, list) else [given]
         if items and all(isinstance(item, dict) and not _shape(item) for item in items):
             return [self._table(items, {})]
@@ -116,7 +119,21 @@ class Reader:
 
     def _about(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         own = fields.get("metadata")
+        _check_plain(own, "metadata")
         return {**self._metadata, **(cast("dict[str, Any]", own) if isinstance(own, dict) else {})}
+
+
+def _check_plain(value: Any, path: str) -> None:
+    """Raise `BadArgument`, naming the place, for what cannot be kept in a file."""
+    if isinstance(value, CallbackRef | HandleRef | bytes):
+        what = "bytes that are no text" if isinstance(value, bytes) else f"a {lua_type(value)}"
+        raise BadArgument(f"bad argument #1 to '{_FUNCTION}' ({path} holds {what}, which cannot be kept)")
+    if isinstance(value, dict):
+        for key, item in cast("dict[Any, Any]", value).items():
+            _check_plain(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value), 1):
+            _check_plain(item, f"{path}[{index}]")
 
 
 def _shape(item: Any) -> str:

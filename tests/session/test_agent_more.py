@@ -45,6 +45,11 @@ async def test_writing_stops_no_stream(spells: Spells) -> None:
     assert await spells.shown("agents.stream(agent.create{}, 'q', io.write);") == "abc"
 
 
+async def test_a_stream_gives_its_answer_alone(spells: Spells) -> None:
+    spells.script(text("a", "b"))
+    assert await spells.value("agent.create{}:stream('q', function() end)") == '"ab"'
+
+
 async def test_an_agent_remembers_its_tools_answers(spells: Spells) -> None:
     spells.script(calls(("calculator", {"expression": "6*7"})), text("42"), text("still 42"))
     code = "a = agent.create{tools = {'calculator'}, system = 'Brief.'} a:run('q') return a:run('again')"

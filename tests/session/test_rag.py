@@ -126,6 +126,18 @@ async def test_models_are_not_mixed(notebook: Notebook) -> None:
         ("rag.ingest({{a = 1}, {b = 2}, {text = true}})", "takes {text =}"),
         ("rag.ingest({true})", "texts or tables expected, got boolean"),
         ("rag.ingest{file = 1}", "takes {text =}"),
+        (
+            "rag.ingest{{text = 'y', metadata = {tags = {'a', print}}}}",
+            "(metadata.tags[2] holds a function, which cannot be kept)",
+        ),
+        (
+            "rag.ingest{{text = 'y', metadata = {f = 'a\\255'}}}",
+            "(metadata.f holds bytes that are no text, which cannot be kept)",
+        ),
+        (
+            "rag.search('a\\255')",
+            "bad argument #1 to 'rag.search' (string expected, got a string that is not UTF-8)",
+        ),
         ("rag.search('x', {mode = 'magic'})", "one of hybrid, vector, keyword expected, got 'magic'"),
         ("rag.search('x', {k = 0})", "bad option 'k' to 'rag.search' (from 1 to 1000, got 0)"),
         ("rag.delete({})", "needs an id, a scope or a filter"),
@@ -136,6 +148,10 @@ async def test_what_is_written_wrongly_raises(notebook: Notebook, code: str, mes
     outcome = await notebook.run(code)
     assert isinstance(outcome, Failed)
     assert message in outcome.problem.evalue
+
+
+async def test_nothing_to_ingest_is_no_document(notebook: Notebook) -> None:
+    assert await notebook.value("rag.ingest({}, {collection = 'empty'}).documents") == "0"
 
 
 async def test_an_unknown_option_is_a_warning_with_the_nearest(notebook: Notebook) -> None:

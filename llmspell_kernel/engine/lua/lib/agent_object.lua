@@ -270,8 +270,9 @@ function methods:stream(prompt, hear, context)
   local result, err = run(self, "agent:stream", prompt, context, hearing_of(hear))
   local told = type(hear) == "table" and hear or {}
   if result == nil and told.on_error then told.on_error(err) end
-  if result ~= nil and told.on_complete then told.on_complete(result) end
-  return result, err
+  if result == nil then return nil, err end
+  if told.on_complete then told.on_complete(result) end
+  return result
 end
 
 --- Answers a list of messages, or a string, and remembers nothing of it when given messages.

@@ -66,7 +66,8 @@ function M.search(query, options)
   if found == nil and err.code == "not_found" and #documents({ collection = asked.collection }) == 0 then
     return as_results({ query = query, collection = asked.collection, results = {} })
   end
-  return found, err
+  if found == nil then return nil, err end
+  return found
 end
 
 --- Lists what was remembered, the newest first.
