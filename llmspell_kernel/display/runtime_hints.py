@@ -30,7 +30,7 @@ _STANDARD = {
 _ABSENT = {
     "bit32": "`bit32` is not there: Lua 5.4 has the operators `&`, `|`, `~`, `<<`, `>>`",
     "crypto": "`crypto` is not there: `require('core').crypto` has `hash`, `uuid` and base 64",
-    "debug": "`debug` is not there: cells run in a sandbox; `require('debug')` has `traceback`",
+    "debug": "`debug` is not there: cells run in a sandbox",
     "dofile": "`dofile` is not there: cells run in a sandbox; `require` loads modules",
     "loadfile": "`loadfile` is not there: cells run in a sandbox; `require` loads modules",
     "fs": "`fs` is not there: `storage` keeps files, and `io.open` opens those of granted folders",

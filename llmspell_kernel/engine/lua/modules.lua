@@ -132,9 +132,7 @@ function M.offer(name, module)
 end
 
 -- Modules that are here for those who require them, and nobody else is shown.
-local HIDDEN = {
-  debug = "lib.safe_debug", modelinfo = "lib.older.modelinfo", structured = "lib.older.structured",
-}
+local HIDDEN = { modelinfo = "lib.older.modelinfo", structured = "lib.older.structured" }
 
 local TEMPLATES = "./?.lua;./?/init.lua"
 

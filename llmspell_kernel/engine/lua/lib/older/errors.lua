@@ -9,7 +9,7 @@ local pack, unpack = table.pack, table.unpack
 
 local E = {}
 
-function E.get_stack_trace() return (require("lib.safe_debug").traceback()) end
+function E.get_stack_trace() return (require("lib.rs.debug").stackTrace()) end
 
 function E.finally(fn, at_last)
   raise.check(1, "errors.finally", "function", fn)
