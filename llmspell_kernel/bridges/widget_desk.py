@@ -151,19 +151,20 @@ class Desk:
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
     def close(self, model: Model) -> None:
-        """Take a widget from the page."""
+        """Take a widget from the page, unless that is done."""
+        if model.comm is None:
+            return
         shown = self._shown.pop(model.model_id, None)
         if shown is not None:
             self._host.close_area(shown.number)
             for each in (shown.output, shown.box):
                 if each is not None and each is not model:
                     each.close()
-        if model.comm is not None:
-            identity = model.model_id
-            self.made.pop(identity, None)
-            self.held.pop(identity, None)
-            self._host.close_area(self._areas.pop(identity, 0))
-            model.close()
+        identity = model.model_id
+        self.made.pop(identity, None)
+        self.held.pop(identity, None)
+        self._host.close_area(self._areas.pop(identity, 0))
+        model.close()
 
     def let_go(self, model: Model) -> None:
         """Lua holds it no longer; it is closed unless it is on the page or something that is leads to it."""

@@ -112,8 +112,10 @@ def _named(name: str, cls: Any, options: object) -> dict[str, object]:
         given = cast("Mapping[object, object]", options)
         items = [given[key] for key in given if isinstance(key, int)]
         named = {str(key): value for key, value in given.items() if not isinstance(key, int)}
-    else:
+    elif options is None or isinstance(options, list | tuple):
         items, named = list(cast("Iterable[object]", options or ())), {}
+    else:
+        return {"value" if "value" in traits else "description": options}
     if items:
         named.setdefault("children" if "children" in traits else "value", items)
     return named

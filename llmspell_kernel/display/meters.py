@@ -110,8 +110,8 @@ def progress_bundle(
     bar = f'<progress max="{total:g}" value="{done:g}"></progress>' if total else "<progress></progress>"
     if is_finished and not total:
         bar = '<progress max="1" value="1"></progress>'
-    name = f"<span>{escape(label)}</span>" if label else ""
-    markup = f'<div class="ls-progress">{name}{bar}<span class="ls-q">{escape(figures)}</span></div>'
+    name = f"<span>{escape(label)}</span> " if label else ""
+    markup = f'<div class="ls-progress">{name}{bar} <span class="ls-q">{escape(figures)}</span></div>'
     text = " ".join(
         part for part in (f"{label}:" if label else "", _bar(done / total) if total else "", figures) if part
     )

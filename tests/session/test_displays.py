@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from llmspell_kernel.bridges import plots
 from llmspell_kernel.session.outcome import Failed, Succeeded
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.session.conftest import Notebook
 
 CHART = "application/vnd.vegalite.v5+json"
@@ -170,6 +173,82 @@ async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:
 async def test_a_chart_comes_with_a_picture(notebook: Notebook) -> None:
     (chart,) = await bundles(notebook, "plot.line({ 1, 4, 9 })")
     assert chart["image/svg+xml"].startswith("<svg")
+
+
+async def test_charts_of_very_many_values_draw_some_of_them_and_say_so(notebook: Notebook) -> None:
+    shown = await bundles(
+        notebook,
+        """
+        local wave = {}
+        for i = 1, 60000 do wave[i] = i == 31234 and 9 or math.sin(i / 100) end
+        plot.line(wave)
+        plot.scatter({ a = wave, b = { 1, 2, 3 } }, { picture = false })
+        plot.hist(wave, { picture = false, bins = 10 })
+        plot.hist({ "a", "b", "a" }, { picture = false })
+        """,
+    )
+    line, scatter, counted, named = [bundle[CHART]["data"]["values"] for bundle in shown]
+    assert shown[0]["text/plain"] == f"line plot, 60000 points, {len(line)} of them drawn"
+    assert shown[0]["image/svg+xml"].startswith("<svg")
+    assert len(line) <= 5001
+    assert max(line, key=lambda row: row["y"]) == {"x": 31234, "y": 9}
+    assert [row["x"] for row in line] == sorted(row["x"] for row in line)
+    assert len(scatter) <= 5002
+    assert {row["series"] for row in scatter} == {"a", "b"}
+    assert sum(row["count"] for row in counted) == 60000
+    assert shown[2]["text/plain"] == "hist plot, 60000 points"
+    assert named == [{"count": 2, "value": "a"}, {"count": 1, "value": "b"}]
+
+
+async def test_what_a_chart_cannot_draw_is_a_gap_or_is_said(notebook: Notebook) -> None:
+    (chart,) = await bundles(notebook, "plot.line({ 1, 0/0, 1/0, 4 }, { picture = false })")
+    assert [row.get("y") for row in chart[CHART]["data"]["values"]] == [1, None, None, 4]
+    for code, said in {
+        "plot.line{ 1, print }": "'plot.line' cannot draw a function (y of point 2)",
+        "plot.heatmap{ 1, 2 }": "'plot.heatmap' draws a list of rows, or records of which x, y and color "
+        "name the fields",
+        "plot.line({ { a = 1 } }, { x = 'a', y = 'b' })": "'plot.line' found no b in the data",
+        "plot.line({ 1 }, { width = 1e9 })": "'width' of plot.line is a number from 1 to 4000",
+        "plot.vega{ mark = print }": "a chart is made of numbers, text and tables; it cannot draw functions "
+        "or binary strings",
+        "local t = {} for i = 1, 3000 do t[i] = i end plot.bar(t)": "'plot.bar' got 3000 bars, and draws 2000 at most: "
+        "plot.hist counts values, plot.line draws long lists",
+    }.items():
+        outcome = await notebook.run(code)
+        assert isinstance(outcome, Failed)
+        assert outcome.problem.evalue == said
+
+
+async def test_a_foreign_chart_that_never_ends_takes_nothing_with_it(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "_LIMIT", 1.0)
+    endless = "data = { sequence = { start = 0, stop = 1e9 } }, encoding = { x = { field = 'data' } }"
+    (chart,) = await bundles(notebook, f"plot.vega{{ mark = 'point', {endless} }}")
+    assert chart["text/plain"] == "chart (no picture of it: drawing took more than 1 seconds)"
+    monkeypatch.undo()
+    (odd,) = await bundles(notebook, "plot.vega{}")
+    assert odd["text/plain"].startswith("chart (not a chart: ")
+    (drawn,) = await bundles(
+        notebook,
+        "plot.vega{ data = { values = { { a = 1 } } }, mark = 'bar', encoding = { y = { field = 'a' } } }",
+    )
+    assert drawn["image/svg+xml"].startswith("<svg")
+
+
+async def test_progress_takes_odd_counts_and_labels(notebook: Notebook) -> None:
+    await bundles(
+        notebook,
+        """
+        for i in progress(-3) do print(i) end
+        for i in progress(0/0) do print(i) end
+        for i in progress(1/0, "for ever") do if i > 2 then break end end
+        for i in progress(2.5, 7) do end
+        """,
+    )
+    assert notebook.last.out + notebook.last.err == ""
+    ended = [bundle["text/plain"] for bundle, _, update in notebook.last.shown if update]
+    assert ended == ["0", "0", "for ever: 2", "7: [" + "█" * 20 + "] 2 of 2"]
 
 
 async def test_progress_goes_along_with_loops_and_ends_the_same_each_time(notebook: Notebook) -> None:

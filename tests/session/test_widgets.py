@@ -58,6 +58,19 @@ def is_core(found: object) -> bool:
     )
 
 
+async def test_a_plain_value_is_the_widgets_own_and_closing_twice_is_closing(notebook: Notebook) -> None:
+    assert (
+        await notebook.value("return widgets.IntSlider(5).value, widgets.Checkbox(true).value") == "5\ttrue"
+    )
+    code = """
+        local b = widgets.Button("Go")
+        b:on_click(function() b:close() b:close() print("closed") end)
+        b:click() async.sleep(0.1)
+        return b
+    """
+    assert await notebook.value(code) == "Button (closed)"
+
+
 async def test_containers_hold_widgets_and_give_the_same_ones_back(notebook: Notebook) -> None:
     code = "a, b = widgets.Text('hi'), widgets.Text(); box = widgets.HBox{a, b}; return box.children[1] == a"
     assert await notebook.value(code) == "true"

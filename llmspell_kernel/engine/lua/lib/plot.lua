@@ -2,9 +2,11 @@
 
 local bridge = require("bridge")
 local raise = require("raise")
+local plot_data = require("lib.plot_data")
 
 local ipairs, next, rawlen, tostring, type = ipairs, next, rawlen, tostring, type
 local sort = table.sort
+local is_list, kind_of, rows_of = plot_data.is_list, plot_data.kind_of, plot_data.rows_of
 
 local show = bridge.bind("plots", "show")
 
@@ -12,6 +14,7 @@ local M = {}
 
 local SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 local WIDTH, HEIGHT = 480, 280
+local BARS, CELLS, PIXELS, BINS = 2000, 20000, 4000, 1000 -- at most, in one chart
 local GREY, FAINT = "#8a8f98", "rgba(128,128,128,0.18)"
 
 -- Greys that can be read on white and on black, and no background of its own.
@@ -20,65 +23,11 @@ local function config()
     background = "transparent",
     view = { stroke = "transparent" },
     axis = { labelColor = GREY, titleColor = GREY, domainColor = GREY, tickColor = GREY, gridColor = FAINT },
+    mark = { color = "#4c8dd6" },
     legend = { labelColor = GREY, titleColor = GREY },
     title = { color = GREY, fontSize = 14, anchor = "start" },
     range = { category = { "#4c8dd6", "#e8833a", "#3aa76d", "#d4506a", "#8f6fd1", "#2fa6b5", "#c2913a", "#8a8f98" } },
   }
-end
-
--- ── data ───────────────────────────────────────────────────────────────────────────────────────────
-
-local function is_list(value) return type(value) == "table" and rawlen(value) > 0 end
-
-local function sorted_keys(t)
-  local keys = {}
-  for key in next, t do keys[#keys + 1] = key end
-  sort(keys, function(a, b)
-    if type(a) == type(b) and type(a) ~= "table" then return a < b end
-    return tostring(a) < tostring(b)
-  end)
-  return keys
-end
-
-local function add_points(rows, list, series)
-  for index, value in ipairs(list) do
-    local row
-    if type(value) == "table" then row = { x = value.x or value[1], y = value.y or value[2] }
-    else row = { x = index, y = value } end
-    if series then row.series = series end
-    rows[#rows + 1] = row
-  end
-end
-
--- Rows with `x`, `y` and perhaps `series`: from numbers, pairs, lists by name, or values by name.
-local function rows_of(data)
-  local rows = {}
-  if is_list(data) then
-    if is_list(data[1]) and type(data[1][1]) == "table" then
-      for number, list in ipairs(data) do add_points(rows, list, tostring(number)) end
-    else
-      add_points(rows, data)
-    end
-    return rows, false
-  end
-  local by_name = false
-  for _, key in ipairs(sorted_keys(data)) do
-    if type(data[key]) == "table" then
-      by_name = true
-      add_points(rows, data[key], tostring(key))
-    else
-      rows[#rows + 1] = { x = key, y = data[key] }
-    end
-  end
-  return rows, by_name
-end
-
-local function kind_of(rows, field)
-  for _, row in ipairs(rows) do
-    local value = row[field]
-    if value ~= nil and type(value) ~= "number" then return "nominal" end
-  end
-  return "quantitative"
 end
 
 -- Records, of which `options.x` and `options.y` name the fields.
@@ -108,25 +57,38 @@ local function spec_of(chart, mark, rows, encoding, options)
   if #columns > 0 and chart ~= "hist" then encoding.tooltip = columns end
   return {
     ["$schema"] = SCHEMA, config = config(), data = { values = rows }, mark = mark, encoding = encoding,
-    width = options.width or WIDTH, height = options.height or HEIGHT, title = options.title,
+    width = options.width or WIDTH, height = options.height or HEIGHT,
+    title = options.title and tostring(options.title),
   }
 end
 
-local function told(chart, rows, options)
+local function told(chart, count, drawn, options)
   local text = chart .. " plot"
-  if options.title then text = text .. " “" .. options.title .. "”" end
-  return text .. ", " .. #rows .. (#rows == 1 and " point" or " points")
+  if options.title then text = text .. " “" .. tostring(options.title) .. "”" end
+  text = text .. ", " .. count .. (count == 1 and " point" or " points")
+  if drawn < count then text = text .. ", " .. drawn .. " of them drawn" end
+  return text
 end
 
-local function draw(chart, mark, rows, encoding, options)
+-- `count` is how many points there were, of which `rows` are drawn.
+local function draw(chart, mark, rows, encoding, options, count)
   if #rows == 0 then raise.raise("'plot." .. chart .. "' got no data") end
-  return show(spec_of(chart, mark, rows, encoding, options), told(chart, rows, options), options.picture ~= false)
+  local spec = spec_of(chart, mark, rows, encoding, options)
+  local text = told(chart, count or #rows, count and chart ~= "hist" and #rows or count or #rows, options)
+  return show(spec, text, options.picture ~= false, false)
 end
 
 local function checked(name, data, options)
   raise.check(1, "plot." .. name, "table", data)
   raise.check(2, "plot." .. name, "table", options, true)
-  return options or {}
+  options = options or {}
+  for option, most in next, { width = PIXELS, height = PIXELS, bins = BINS } do
+    local value = options[option]
+    if value ~= nil and not (type(value) == "number" and value >= 1 and value <= most) then
+      raise.raise("'" .. option .. "' of plot." .. name .. " is a number from 1 to " .. most)
+    end
+  end
+  return options
 end
 
 local function xy(chart, mark, data, options)
@@ -140,6 +102,14 @@ local function xy(chart, mark, data, options)
     rows, by_name = rows_of(data)
     x, y = "x", "y"
     color = (by_name or rows[1] and rows[1].series) and "series" or nil
+  end
+  rows = plot_data.columns(chart, rows, { x, y, color })
+  local count = #rows
+  if chart ~= "bar" then
+    rows = plot_data.thinned(rows, chart == "line" and y, color)
+  elseif count > BARS then
+    raise.raise("'plot.bar' got " .. count .. " bars, and draws " .. BARS
+      .. " at most: plot.hist counts values, plot.line draws long lists")
   end
   local encoding = {
     x = channel(rows, x, options.x_title or x, "x"),
@@ -156,7 +126,7 @@ local function xy(chart, mark, data, options)
     encoding.x.axis = { labelAngle = #rows > 12 and -45 or 0 }
   end
   if options.log then encoding.y.scale = { type = "log" } end
-  return draw(chart, mark, rows, encoding, options)
+  return draw(chart, mark, rows, encoding, options, count)
 end
 
 --- Draws a line: `{1, 4, 9}`, `{{x, y}, …}`, lines by name `{a = {…}, b = {…}}`, or records with `x` and `y` named.
@@ -204,12 +174,25 @@ function M.hist(data, options)
     rows, field = {}, "value"
     for index, value in ipairs(data) do rows[index] = { value = value } end
   end
-  return draw("hist", { type = "bar", cornerRadiusEnd = 2 }, rows, {
-    x = {
-      field = field, type = "quantitative", bin = { maxbins = options.bins or 20 }, title = options.x_title or field,
-    },
-    y = { aggregate = "count", type = "quantitative", title = options.y_title or "count" },
-  }, options)
+  rows = plot_data.columns("hist", rows, { field })
+  local x, y = { field = field, title = options.x_title or field }, { type = "quantitative" }
+  local counted, step = plot_data.counted(rows, field, options.bins or 20)
+  local encoding = { x = x, y = y }
+  if counted then
+    y.field = "count"
+    x.type = step and "quantitative" or "nominal"
+    if step then
+      x.bin = { binned = true, step = step }
+      encoding.x2 = { field = "to" }
+    else
+      x.axis, x.sort = { labelAngle = #counted > 12 and -45 or 0 }, false
+    end
+  else
+    x.type, x.bin = "quantitative", { maxbins = options.bins or 20 }
+    y.aggregate = "count"
+  end
+  y.title = options.y_title or "count"
+  return draw("hist", { type = "bar", cornerRadiusEnd = 2 }, counted or rows, encoding, options, #rows)
 end
 
 --- Draws a matrix, or records with `x`, `y` and `color`, as coloured fields.
@@ -224,9 +207,14 @@ function M.heatmap(data, options)
   if not (x and y and color) then
     rows, x, y, color = {}, "column", "row", "value"
     for row, values in ipairs(data) do
+      if type(values) ~= "table" then
+        raise.raise("'plot.heatmap' draws a list of rows, or records of which x, y and color name the fields")
+      end
       for column, value in ipairs(values) do rows[#rows + 1] = { row = row, column = column, value = value } end
     end
   end
+  rows = plot_data.columns("heatmap", rows, { x, y, color })
+  if #rows > CELLS then raise.raise("'plot.heatmap' got " .. #rows .. " cells, and draws " .. CELLS .. " at most") end
   return draw("heatmap", { type = "rect" }, rows, {
     x = { field = x, type = "ordinal", title = options.x_title or x, axis = { labelAngle = 0 } },
     y = { field = y, type = "ordinal", title = options.y_title or y },
@@ -243,7 +231,7 @@ end
 ---@param spec table
 function M.vega(spec)
   raise.check(1, "plot.vega", "table", spec)
-  return show(spec, "chart", true)
+  return show(spec, "chart", true, true)
 end
 
 return M

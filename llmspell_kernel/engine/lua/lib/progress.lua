@@ -6,7 +6,7 @@ local scheduler = require("scheduler")
 
 local running = coroutine.running
 local next, rawlen, setmetatable, tostring, type = next, rawlen, setmetatable, tostring, type
-local math_floor, math_max, math_min = math.floor, math.max, math.min
+local math_floor, math_huge, math_max, math_min = math.floor, math.huge, math.max, math.min
 
 local M = {}
 
@@ -32,6 +32,7 @@ end
 
 -- What a bar has to know; `total` is false where it is not known.
 local function new_bar(total, label)
+  label = label == nil and "" or tostring(label)
   local task = running()
   local bars = open[task] or {}
   open[task] = bars
@@ -131,10 +132,11 @@ end
 function M.each(what, label, ...)
   local iterator, bar, count
   if type(what) == "number" then
-    bar = new_bar(math_max(0, math_floor(what)), label or "")
-    iterator, count = counting(bar, bar.total)
+    local total = what == math_huge and what or what > 0 and math_floor(what) or 0 -- NaN is not a count
+    bar = new_bar(total ~= math_huge and total, label)
+    iterator, count = counting(bar, total)
   elseif type(what) == "table" then
-    bar = new_bar(rawlen(what), label or "")
+    bar = new_bar(rawlen(what), label)
     iterator, count = walking(bar, what, rawlen(what))
   elseif type(what) == "function" then
     local total, state = false, label
@@ -142,7 +144,7 @@ function M.each(what, label, ...)
       total = 0
       for _ in next, state do total = total + 1 end
     end
-    bar = new_bar(total, "")
+    bar = new_bar(total)
     iterator, count = passing_on(bar, what, state, (...))
   else
     raise.bad_argument(1, "progress", "number, table or function", what)
