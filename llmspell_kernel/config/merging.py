@@ -129,7 +129,7 @@ class Merger:
     def _refusal(self, row: Row, entry: Entry, value: object) -> tuple[str, str | None] | None:
         """Return why an entry does not count and what makes it count, or None if it counts."""
         power = row.setting.power
-        looser = power is Power.TIGHTEN and not _within(value, self.values.get(row.key))
+        looser = power is Power.TIGHTEN and not within(value, self.values.get(row.key))
         if self._untrusted(entry) and (power is Power.TRUSTED or looser):
             return self._why_untrusted(entry)
         if self.profile == "strict" and entry.layer is not Layer.ENVIRONMENT:
@@ -184,7 +184,7 @@ class Merger:
         self.named_entries[entry.key] = entry
 
 
-def _within(value: object, bound: object) -> bool:
+def within(value: object, bound: object) -> bool:
     """Tell whether a limit is not looser than another; None is no limit."""
     if value is None or bound is None:
         return bound is None

@@ -15,7 +15,7 @@ import msgspec
 
 from llmspell_kernel.config.assembling import Assembly, Explained
 from llmspell_kernel.config.kinds import BYTES, SECONDS
-from llmspell_kernel.config.merging import Ignored, Merger
+from llmspell_kernel.config.merging import Ignored, Merger, within
 from llmspell_kernel.config.reading import Places, Reading
 from llmspell_kernel.config.sections import (
     Cells,
@@ -31,7 +31,7 @@ from llmspell_kernel.config.sections import (
     Storage,
     WebSearch,
 )
-from llmspell_kernel.config.table import ROWS
+from llmspell_kernel.config.table import ROWS, Row
 from llmspell_kernel.errors import ConfigError, LimitExceeded
 from llmspell_kernel.grants.missing import shown
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from llmspell_kernel.config.secrets import Vault
     from llmspell_kernel.grants import Grants
+
+IN_A_CELL = "a cell (%limits)"
+"""The source of a limit that a cell has tightened."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +175,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         value: float | None = getattr(self.limits, name)
         if value is None:
             raise KeyError(f"no {name} limit is set")
+        if any(line.key == row.key and line.source == IN_A_CELL for line in self.explained):
+            suggestion = "to raise it, run %limits --reset, which takes back what a cell has tightened"
+            return self._exceeded(name, value, row, suggestion)
         kind, twice = row.setting.kind, 2 * value
         start = f"start with {row.variable}={twice:.15g}"
         text = f'"{kind.show(twice)}"' if kind in (SECONDS, BYTES) else str(twice)
@@ -180,5 +186,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         suggestion = (
             f"to raise it, {start}" if self.profile == "strict" else f"to raise it, {written}, or {start}"
         )
+        return self._exceeded(name, value, row, suggestion)
+
+    @staticmethod
+    def _exceeded(name: str, value: float, row: Row, suggestion: str) -> LimitExceeded:
+        kind = row.setting.kind
         unit = kind.name if kind in (SECONDS, BYTES) else ""
         return LimitExceeded(name, value, unit, shown=kind.show(value), suggestion=suggestion)
+
+    def tightened(self, name: str, text: str) -> Settings:
+        """Return the same settings with a tighter limit, as a cell may wish.
+
+        Args:
+            name: The limit's name in `[limits]`.
+            text: Its value, as the environment would hold it.
+
+        Raises:
+            KeyError: There is no such limit.
+            ValueError: It is no value for this limit, or looser than what is set.
+        """
+        row = ROWS[f"limits.{name}"]
+        bound: float | None = getattr(self.limits, name)
+        try:
+            value = row.read(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: expected {error}, not {text[:60]}") from None
+        if not within(value, bound):
+            raise ValueError(f"{name} is {row.show(bound)} here, and a cell cannot loosen it")
+        limits = msgspec.structs.replace(self.limits, **{name: value})
+        line = Explained(row.key, row.show(value), IN_A_CELL)
+        explained = tuple(line if line.key == each.key else each for each in self.explained)
+        return msgspec.structs.replace(self, limits=limits, explained=explained)

@@ -16,7 +16,7 @@ from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, cur
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
-from llmspell_kernel.errors import Cancelled, EngineDied, EngineError, SpellError
+from llmspell_kernel.errors import BadArgument, Cancelled, EngineDied, EngineError, SpellError
 from llmspell_kernel.session import problems, programs, usage
 from llmspell_kernel.session.areas import Areas
 from llmspell_kernel.session.assistance import Assistance
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OUTPUTS_KEPT = 256
+TIGHTENED_LIVE = ("time", "grace", "output")
+"""The limits that a cell may tighten: those that the session itself watches, not the engine."""
 _LEARN_SECONDS = 0.5
 """That a program which has ended may take to say what it compiled."""
 
@@ -68,7 +70,7 @@ class Session:
             settings: its settings.
             bridges: what its spells may call; what is installed, if None.
         """
-        self.settings = settings
+        self.settings = self._opened_with = settings
         self._bridges = installed_bridges() if bridges is None else bridges
         self._client = EngineClient(self, engine_options(settings))
         self._template = Template(engine_options(settings))
@@ -452,6 +454,27 @@ class Session:
         """What the last cell used of each limit, by the limit's name: in words, and as numbers."""
         lua, handles = await self.query("limits", "used"), len(self._references.handles)
         return usage.told(self.used, self.settings, lua, handles), usage.counted(self.used, lua, handles)
+
+    def tighten(self, limits: Mapping[str, str]) -> None:
+        """Tighten limits that are watched here for this session; `untighten` takes it back.
+
+        Raises:
+            BadArgument: There is no such limit, it is watched elsewhere, or it would be looser.
+        """
+        settings = self.settings
+        for name, text in limits.items():
+            if name not in TIGHTENED_LIVE:
+                known = ", ".join(TIGHTENED_LIVE)
+                raise BadArgument(f"a cell can tighten {known}, not '{name[:60]}'")
+            try:
+                settings = settings.tightened(name, text)
+            except ValueError as error:
+                raise BadArgument(str(error)) from error
+        self.settings = settings
+
+    def untighten(self) -> None:
+        """Take back what `tighten` did: the limits are those that the session was opened with."""
+        self.settings = self._opened_with
 
     async def variables(self) -> Variables | None:
         """The variables that the cells have made, by name; None while a cell runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -331,7 +332,24 @@ def test_a_likely_mistake_is_warned_of_once_and_still_runs(console: Console) -> 
 
 def test_sandbox_and_limits_tell_what_holds(console: Console) -> None:
     assert "system calls" in (console.run("%sandbox").result or "")
-    assert "last cell" in (console.run("%limits").result or "")
+    limits = console.run("%limits").result or ""
+    assert "last cell" in limits
+    for name, variable in (
+        ("memory", "MEMORY_LIMIT"),
+        ("grace", "GRACE"),
+        ("call_depth", "CALL_DEPTH_LIMIT"),
+    ):
+        assert re.search(rf"^{name} .* limits\.{name} +LLMSPELL_{variable} ", limits, re.MULTILINE), limits
+
+
+def test_a_cell_tightens_limits_and_takes_that_back(console: Console) -> None:
+    console.run("%limits time=0.3")
+    assert "a cell (%limits)" in (console.run("%limits").result or "")
+    assert console.run("while true do end").reply["evalue"] == "time limit reached (0.3 s)"
+    assert "cannot loosen" in console.run("%limits time=9").reply["evalue"]
+    assert "write %limits" in console.run("%limits time").reply["evalue"]
+    console.run("%limits --reset")
+    assert "a cell" not in (console.run("%limits").result or "").replace("last cell", "")
 
 
 def test_cache_tells_what_had_been_compiled_before(console: Console) -> None:

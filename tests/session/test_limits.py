@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llmspell_kernel.bridges.declaration import export
+from llmspell_kernel.errors import BadArgument
 from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 
@@ -160,3 +161,42 @@ async def test_memory_that_is_refused_again_and_again_ends_the_cell(open_noteboo
         "local n = 0 for i = 1, 100 do if not pcall(string.rep, 'x', 1e9) then n = n + 1 end end return n"
     )
     assert await notebook.value(caught) == "100"
+
+
+async def test_a_cell_tightens_the_limits_that_are_watched_here_and_takes_that_back(
+    open_notebook: Open,
+) -> None:
+    notebook = await open_notebook(time_limit="60")
+    await notebook.run("keep = 41")
+    notebook.session.tighten({"time": "0.3", "output": "2kB"})
+    outcome = await notebook.run("while true do end")
+    assert isinstance(outcome, Interrupted)
+    assert outcome.problem.evalue == "time limit reached (0.3 s)"
+    assert "%limits --reset" in said(outcome)
+    await notebook.run("print(('x'):rep(5000))")
+    assert len(notebook.last.out) <= 2000
+    for looser in ({"time": "0.4"}, {"time": "none"}, {"output": "1MB"}):
+        with pytest.raises(BadArgument, match="a cell cannot loosen it"):
+            notebook.session.tighten(looser)
+    notebook.session.untighten()
+    assert notebook.session.settings.limits.time == 60
+    assert await notebook.value("return keep") == "41"
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"memory": "200MB"}, "a cell can tighten time, grace, output"),
+        ({"nothing": "1"}, "a cell can tighten time, grace, output"),
+        ({"time": "soon"}, "expected seconds"),
+        ({"output": "3"}, "at least 1 KiB"),
+        ({"time": "1", "grace": "9"}, "grace is 1 s here"),
+    ],
+)
+async def test_what_a_cell_cannot_tighten_changes_nothing(
+    notebook: Notebook, limits: dict[str, str], told: str
+) -> None:
+    before = notebook.session.settings
+    with pytest.raises(BadArgument, match=told):
+        notebook.session.tighten(limits)
+    assert notebook.session.settings is before

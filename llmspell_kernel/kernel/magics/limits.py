@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from llmspell_kernel.config.table import ROWS
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics.table import Call, magic, shown
-from llmspell_kernel.session.outcome import Succeeded
+from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llmspell_kernel.kernel.magics.magics import Magics
-    from llmspell_kernel.session.outcome import Outcome
 
 _PREFIX = "limits."
 
@@ -26,29 +26,46 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-@magic("%limits", "show what a cell may use, and what the last one used")
+_USAGE = "write %limits, %limits time=0.5 output=20kB, or %limits --reset"
+
+
+@magic(
+    "%limits [name=value … | --reset]",
+    "show what a cell may use, and what the last one used; or tighten time, grace or output, and take that back",
+)
 async def _limits(magics: Magics, call: Call) -> Outcome:
+    words = call.argument.split()
+    if words == ["--reset"]:
+        magics.session.untighten()
+        return Succeeded()
+    if words:
+        pairs = [word.partition("=") for word in words]
+        if not all(name and value for name, _, value in pairs):
+            raise SpellError(_USAGE, code="bad_argument")
+        magics.session.tighten({name: value for name, _, value in pairs})
+        return Succeeded()
     from llmspell_kernel.display.meters import meters_bundle
 
     used, numbers = await magics.session.usage()
-    rows = [("limit", "value", "last cell", "set by")]
+    rows = [("limit", "value", "last cell", "default", "setting", "environment", "set by")]
     meters: list[dict[str, Any]] = []
     limits = magics.session.settings.limits
-    for row in magics.session.settings.explain():
-        if not row.key.startswith(_PREFIX):
+    for line in magics.session.settings.explain():
+        if not line.key.startswith(_PREFIX):
             continue
-        name = row.key.removeprefix(_PREFIX)
-        rows.append((name, str(row.value), used.get(name, ""), str(row.source)))
+        row, name = ROWS[line.key], line.key.removeprefix(_PREFIX)
+        default = row.show(row.default)
+        rows.append((name, line.value, used.get(name, ""), default, line.key, row.variable, line.source))
         limit = getattr(limits, name)
         amounts = [used[name]] if name in used else []
-        amounts += [] if amounts and limit is None else [str(row.value)]
+        amounts += [] if amounts and limit is None else [line.value]
         meters.append(
             {
                 "label": name,
                 "value": numbers.get(name, 0),
                 "limit": limit if name in used else None,
                 "amounts": " of ".join(amounts),
-                "note": str(row.source),
+                "note": f"{line.source}; {row.variable}",
             }
         )
     return Succeeded({"text/plain": _columns(rows), "text/html": meters_bundle(meters)["text/html"]})
