@@ -104,7 +104,7 @@ class Session:
         """How often programs in fresh states ran what had been compiled before."""
         self._last_cell = 0
         self._cell_names: dict[int, str] = {}
-        self._stopping = Stopping(self._client, settings)
+        self._stopping = Stopping(self._client, lambda: self.settings.limits)
         self._going_back = False
         self._token = secrets.token_hex(4)
         self.nesting = Nesting()

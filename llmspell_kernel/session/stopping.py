@@ -9,7 +9,9 @@ from llmspell_kernel.engine import wire
 from llmspell_kernel.errors import EngineDied, EngineError
 
 if TYPE_CHECKING:
-    from llmspell_kernel.config import Settings
+    from collections.abc import Callable
+
+    from llmspell_kernel.config.sections import Limits
     from llmspell_kernel.engine.client import EngineClient
 
 _STEPS = 4
@@ -22,10 +24,10 @@ _MOST_STEPS = 20
 class Stopping:
     """Stops cells, and what callbacks and timers run between them."""
 
-    def __init__(self, client: EngineClient, settings: Settings) -> None:
+    def __init__(self, client: EngineClient, limits: Callable[[], Limits]) -> None:
+        """Stop what runs in the engine of `client`; `limits` are asked for each time, for they may be tightened."""
         self._client = client
-        self._limit = settings.limits.time
-        self._grace = settings.limits.grace
+        self._limits = limits
         self.cell = 0
         """The running cell, 0 between cells."""
         self.reason: wire.StopReason | None = None
@@ -46,9 +48,10 @@ class Stopping:
     def begin(self, cell: int) -> None:
         """The cell runs from here on."""
         self._expecting, self.cell = False, cell
-        if self._limit is not None:
+        limit = self._limits().time
+        if limit is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._limit, self.softly, wire.StopReason.TIME)
+            self._timer = loop.call_later(limit, self.softly, wire.StopReason.TIME)
         if self.reason is not None:
             self.softly(self.reason)
 
@@ -101,7 +104,8 @@ class Stopping:
     # ── the grace ────────────────────────────────────────────────────────────────────────────────
 
     def _after_grace(self, step: int) -> None:
-        seconds = self._grace / _STEPS if step else self._grace
+        grace = self._limits().grace
+        seconds = grace / _STEPS if step else grace
         self._killer = asyncio.get_running_loop().call_later(seconds, self._grace_over, step)
 
     def _grace_over(self, step: int) -> None:
@@ -112,7 +116,7 @@ class Stopping:
 
     @property
     def _talks(self) -> bool:
-        return asyncio.get_running_loop().time() - self._client.heard < self._grace / _STEPS
+        return asyncio.get_running_loop().time() - self._client.heard < self._limits().grace / _STEPS
 
     def _kill(self) -> None:
         self.killed = True
@@ -125,7 +129,7 @@ class Stopping:
         """Kill the engine unless what runs between cells lets it answer within the grace."""
         asked = self._client.pid
         try:
-            await asyncio.wait_for(self._client.query("engine", "reused"), self._grace)
+            await asyncio.wait_for(self._client.query("engine", "reused"), self._limits().grace)
         except EngineDied:
             pass  # the next cell notices
         except (EngineError, TimeoutError):
