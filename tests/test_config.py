@@ -794,6 +794,14 @@ def test_a_limit_says_how_to_raise_it(world: World) -> None:
         world.load().limit_exceeded("instructions")
 
 
+def test_a_file_below_ones_home_is_named_as_one_writes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: world.places.config.parent)
+    suggestion = world.load(LLMSPELL_TIME_LIMIT="30").limit_exceeded("time").suggestion or ""
+    assert f"in ~/{world.places.config.name}, or" in suggestion
+
+
 @pytest.mark.parametrize("name", [key.removeprefix("limits.") for key in ROWS if key.startswith("limits.")])
 def test_what_a_limits_suggestion_says_raises_it(world: World, name: str) -> None:
     error = world.load(LLMSPELL_PROFILE="strict").limit_exceeded(name)

@@ -181,7 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         kind, twice = row.setting.kind, 2 * value
         start = f"start with {row.variable}={twice:.15g}"
         text = f'"{kind.show(twice)}"' if kind in (SECONDS, BYTES) else str(twice)
-        written = f"set {name} = {text} under [limits] in {self.places.config}"
+        written = f"set {name} = {text} under [limits] in {_from_home(self.places.config)}"
         # The strict profile takes looser limits from the environment alone.
         suggestion = (
             f"to raise it, {start}" if self.profile == "strict" else f"to raise it, {written}, or {start}"
@@ -217,3 +217,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         line = Explained(row.key, row.show(value), IN_A_CELL)
         explained = tuple(line if line.key == each.key else each for each in self.explained)
         return msgspec.structs.replace(self, limits=limits, explained=explained)
+
+
+def _from_home(path: Path) -> str:
+    """Return a path as a person would write it: ``~/…`` where it is below their home folder."""
+    try:
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    except (ValueError, RuntimeError):  # it is elsewhere; there is no home
+        return str(path)
