@@ -7,6 +7,7 @@ JupyterLab would show a JSON tree in place of the grid, and the notebook would h
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -167,11 +168,30 @@ def as_mime_bundle(value: object) -> MimeBundle | None:
 
 
 def _encoded(mime: str, content: object) -> object:
+    if mime.endswith("json"):
+        return _json(content)
     if not isinstance(content, bytes):
         return content
     if mime.startswith("text/"):
         return content.decode("utf-8", "replace")
     return base64.b64encode(content).decode("ascii")
+
+
+def _json(content: object) -> object:
+    """Give what JSON has names for; functions, objects, and numbers that are none become null."""
+    match content:
+        case dict():
+            return {str(key): _json(each) for key, each in cast("dict[object, object]", content).items()}
+        case list() | tuple():
+            return [_json(each) for each in cast("list[object]", content)]
+        case float():
+            return content if math.isfinite(content) else None
+        case None | bool() | int() | str():
+            return content
+        case bytes():
+            return content.decode("utf-8", "replace")
+        case _:
+            return None
 
 
 def _type_name(node: Node) -> str | None:

@@ -63,6 +63,13 @@ async def test_each_kind_of_media_has_its_mime_type_and_a_plain_text(notebook: N
     assert shown[8]["image/svg+xml"] == "<svg></svg>"
 
 
+async def test_json_is_shown_without_what_it_has_no_name_for(notebook: Notebook) -> None:
+    shown = await bundles(
+        notebook, "display.json({ 1/0, 2.5, { f = print, w = widgets.Label('x') } }) display.json('\\xff')"
+    )
+    assert [bundle["application/json"] for bundle in shown] == [[None, 2.5, {"f": None, "w": None}], "\ufffd"]
+
+
 async def test_display_is_called_as_before_and_its_handle_updates(notebook: Notebook) -> None:
     await bundles(notebook, "local shown = display(1); shown:update(2); display.markdown('a'):update('b')")
     ids = [(bundle["text/plain"], update) for bundle, _, update in notebook.last.shown]
