@@ -163,15 +163,18 @@ def _check(case: Case, judged: Judged, outcome: Outcome, page: Page) -> None:
         problem = "\n".join([outcome.problem.ename, outcome.problem.evalue, *outcome.problem.traceback])
     plain = outcome.bundle.get("text/plain", "") if isinstance(outcome, Succeeded) and outcome.bundle else ""
     assert judged.ending in case.endings, f"ended {judged.ending}: {problem[:2000] or plain[:2000]}"
+    check_shown(case, plain, problem, page.text, bundles)
+
+
+def check_shown(case: Case, plain: str, problem: str, printed: str, bundles: list[dict[str, Any]]) -> None:
+    """Check what a case showed: its result as plain text, its error, its output, and all its bundles."""
     for name, text, pattern in (
         ("shows", plain, case.shows),
         ("says", problem, case.says),
-        ("prints", page.text, case.prints),
+        ("prints", printed, case.prints),
     ):
         assert not pattern or re.search(pattern, text), f"{name} {text[:2000]!r}, not {pattern!r}"
-    everything = "\n".join(
-        [page.text, problem, *(str(part) for bundle in bundles for part in bundle.values())]
-    )
+    everything = "\n".join([printed, problem, *(str(part) for bundle in bundles for part in bundle.values())])
     assert not case.never or not re.search(case.never, everything), f"{case.never!r} appears"
     assert SECRET not in everything, "a secret of the kernel process appears"
     if not case.leaks:

@@ -1,41 +1,74 @@
-"""A part of the corpus through a real kernel's sockets: what `test_corpus.py` shows of sessions holds there too.
+"""The whole corpus through a real kernel's sockets: what a person's notebook shows, and what it keeps.
 
-The whole corpus takes some minutes, most of them waiting for limits. Here every 20th case of each category runs, in one
-kernel with one set of limits; the cases that need a setting of their own are left to `test_corpus.py`.
+`test_corpus.py` runs it through sessions too, and measures there how fast what runs was stopped.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench import CANARY, CANARY_SETUP, INTERRUPT_AFTER, LEAKS, SECRET
+from bench import CANARY, CANARY_SETUP, INTERRUPT_AFTER, SECRET, check_shown
 from corpus import Case, categories, load
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-EVERY = 20
 TIMEOUT = 60.0
-SETTINGS = {
-    "LLMSPELL_TIME_LIMIT": "3",
-    "LLMSPELL_GRACE": "0.4",
-    "LLMSPELL_MEMORY_LIMIT": "134217728",
-    "LLMSPELL_HISTORY": "off",
-}
-SHARED = {"TIME_LIMIT", "GRACE", "MEMORY_LIMIT"}
-CASES = [
-    case
-    for category in categories()
-    for case in [case for case in load(category) if set(case.settings) <= SHARED][::EVERY]
-]
+STAYS = "what the cell did until then stays"
+ROLLED_BACK = re.compile("the session is as it was before|are undone")
+CASES = [case for category in categories() for case in load(category)]
+
+
+@dataclass
+class Ran:
+    """What a kernel said of a cell."""
+
+    reply: dict[str, Any] = field(default_factory=dict[str, Any])
+    plain: str = ""
+    """Its result as plain text."""
+    printed: str = ""
+    bundles: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """All that it displayed."""
+
+    def take(self, kind: str, content: dict[str, Any]) -> None:
+        """Take what came over iopub."""
+        if kind == "stream":
+            self.printed += content["text"]
+        elif "data" in content:
+            self.bundles.append(content["data"])
+            if kind == "execute_result":
+                self.plain = content["data"]["text/plain"]
+
+    @property
+    def ok(self) -> bool:
+        return self.reply["status"] == "ok"
+
+    @property
+    def problem(self) -> str:
+        """Its error as the notebook shows it."""
+        told = self.reply
+        return "" if self.ok else "\n".join([told["ename"], told["evalue"], *told["traceback"]])
+
+    @property
+    def ending(self) -> str:
+        """How it ended, by the names of the corpus."""
+        if self.ok:
+            return "ok"
+        if ROLLED_BACK.search(self.problem):
+            return "rolled back"
+        return "stopped" if STAYS in self.problem else "error"
 
 
 class Client:
@@ -46,39 +79,37 @@ class Client:
         self._client = client
         self.clean = False
 
-    def run(self, code: str, *, interrupt: bool = False) -> tuple[dict[str, Any], str, str]:
-        """Run a cell; returns the reply, the text of its result and everything that it showed."""
+    def run(self, code: str, *, interrupt: bool = False) -> Ran:
+        """Run a cell."""
         message = self._client.execute(code, allow_stdin=False, store_history=False)
-        deadline = time.monotonic() + INTERRUPT_AFTER if interrupt else None
-        shown, result, idle = [], "", False
+        began = time.monotonic()
+        ran, idle = Ran(), False
         while not idle:
-            if deadline is not None and time.monotonic() >= deadline:
+            if interrupt and time.monotonic() - began >= INTERRUPT_AFTER:
                 self._manager.interrupt_kernel()
-                deadline = None
-            if not self._client.iopub_channel.is_alive() or not self._client.iopub_channel.socket.poll(50):
+                interrupt = False
+            assert time.monotonic() - began < TIMEOUT, "the kernel does not answer"
+            if not self._client.iopub_channel.socket.poll(50):
                 continue
             got = self._client.get_iopub_msg(timeout=TIMEOUT)
-            if got["parent_header"].get("msg_id") != message:
-                continue
-            content = got["content"]
-            if got["msg_type"] == "execute_result":
-                result = content["data"]["text/plain"]
-            shown.append(str(content))
-            idle = got["msg_type"] == "status" and content["execution_state"] == "idle"
+            if got["parent_header"].get("msg_id") == message:
+                ran.take(got["msg_type"], got["content"])
+                idle = got["content"].get("execution_state") == "idle"
         while True:
             reply = self._client.get_shell_msg(timeout=TIMEOUT)
             if reply["parent_header"].get("msg_id") == message:
-                return reply["content"], result, "\n".join(shown)
+                ran.reply = reply["content"]
+                return ran
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    folder = tmp_path_factory.mktemp("kernel")
+@contextmanager
+def kernel(folder: Path, settings: dict[str, str]) -> Iterator[Client]:
+    """A kernel under these settings, in folders of its own."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
             patch.setenv(name, str(folder / name.lower()))
-        for name, value in SETTINGS.items():
-            patch.setenv(name, value)
+        for name, value in {"HISTORY": "off", **settings}.items():
+            patch.setenv(f"LLMSPELL_{name}", value)
         patch.setenv("SANDBOX_TEST_API_KEY", SECRET)
         manager = KernelManager()
         manager._kernel_spec = KernelSpec(
@@ -97,31 +128,46 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         manager.context.destroy(linger=0)
 
 
+@pytest.fixture(scope="module")
+def client_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Case], Client]]:
+    """The kernel under the settings of a case: one at a time, for as long as the cases that follow have the same."""
+    with ExitStack() as stack:
+        running: dict[str, Client] = {}
+
+        def find(case: Case) -> Client:
+            key = json.dumps(case.settings, sort_keys=True)
+            if key not in running:
+                running.clear()
+                stack.close()
+                running[key] = stack.enter_context(kernel(tmp_path_factory.mktemp("kernel"), case.settings))
+            return running[key]
+
+        yield find
+
+
 def holds(client: Client, expression: str) -> bool:
-    return client.run(f"return {expression}")[1] == "true"
+    return client.run(f"return {expression}").plain == "true"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.category}-{case.id}")
-def test_case(case: Case, client: Client) -> None:
+def test_case(case: Case, client_for: Callable[[Case], Client]) -> None:
+    client = client_for(case)
     if not client.clean:
-        assert client.run("%reset")[0]["status"] == "ok"
-        assert client.run(CANARY_SETUP)[0]["status"] == "ok"
+        assert client.run("%reset").ok
+        assert client.run(CANARY_SETUP).ok
     client.clean = False
     *before, source = case.sources
     for cell in [case.setup, *before]:
-        assert not cell or client.run(cell)[0]["status"] == "ok"
-    reply, result, shown = client.run(source, interrupt=case.interrupt)
-    assert ("ok" in case.endings) if reply["status"] == "ok" else case.endings - {"ok"}, reply
-    told = "\n".join([reply.get("ename", ""), reply.get("evalue", ""), *reply.get("traceback", ())])
-    assert not case.says or reply["status"] == "ok" or re.search(case.says, told), told
-    assert not case.shows or re.search(case.shows, result), result
-    assert SECRET not in shown
-    assert case.leaks or not LEAKS.search(shown)
-    if "are undone" in told:
-        return  # where forks are dear, a checkpoint may be some cells old, and the error says so
-    if case.answers:
+        assert not cell or client.run(cell).ok
+    ran = client.run(source, interrupt=case.interrupt)
+    assert ran.ending in case.endings, f"ended {ran.ending}: {ran.problem[:2000] or ran.plain[:2000]}"
+    check_shown(case, ran.plain, ran.problem, ran.printed, ran.bundles)
+    undone = (
+        "are undone" in ran.problem
+    )  # where forks are dear, a checkpoint may be some cells old: the error says so
+    if case.answers or undone:
         assert holds(client, "1 + 1 == 2")
     elif case.canary:
         assert holds(client, CANARY)
-    assert not case.after or holds(client, case.after)
-    client.clean = not case.fresh
+    assert undone or not case.after or holds(client, case.after)
+    client.clean = not (case.fresh or undone)
