@@ -1,22 +1,24 @@
-"""Runs a case through a session and judges what came of it."""
+"""Runs a case in a real kernel, over its Jupyter sockets, and judges what came of it."""
 
 from __future__ import annotations
 
-import asyncio
 import re
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmspell_kernel.config import Settings
-from llmspell_kernel.errors import SpellError
-from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack, Succeeded
-from llmspell_kernel.session.session import Session
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
-    from corpus import Case
+    from collections.abc import Iterator
+    from pathlib import Path
 
-    from llmspell_kernel.session.outcome import Outcome
+    from corpus import Case
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 SECRET = "sk-planted-0123456789"
 
@@ -39,31 +41,9 @@ LIVE_MARKUP = re.compile(r"<script>PWNED|<img[^>]*onerror=PWNED")
 
 PLAIN_MAX, MARKUP_MAX, PROBLEM_MAX = 1_000_000, 4_000_000, 300_000
 
-ENDINGS = {Succeeded: "ok", Failed: "error", Interrupted: "stopped", RolledBack: "rolled back"}
-
-
-@dataclass
-class Page:
-    """A surface that keeps what a cell showed. Nobody answers questions."""
-
-    text: str = ""
-    shown: list[dict[str, Any]] = field(default_factory=list)
-
-    def stream(self, name: str, text: str) -> None:
-        if len(self.text) < 2_000_000:
-            self.text += text
-
-    def display(
-        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
-    ) -> None:
-        if len(self.shown) < 5_000:
-            self.shown.append(bundle)
-
-    def clear(self, wait: bool) -> None:
-        pass
-
-    async def ask(self, prompt: str, password: bool) -> str:
-        raise SpellError("nobody answers here")
+READY_SECONDS = 60.0
+STAYS = "what the cell did until then stays"
+ROLLED_BACK = re.compile("the session is as it was before|are undone")
 
 
 @dataclass
@@ -74,96 +54,145 @@ class Judged:
     ending: str
     seconds: float
     stopping: float | None
-    """Seconds from the interrupt to the end."""
+    """Seconds from the interrupt until the kernel was idle."""
+
+
+@dataclass
+class Ran:
+    """What a kernel said of a cell."""
+
+    reply: dict[str, Any] = field(default_factory=dict[str, Any])
+    plain: str = ""
+    """Its result as plain text."""
+    printed: str = ""
+    bundles: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """All that it displayed."""
+    seconds: float = 0.0
+    stopping: float | None = None
+    """Seconds from the interrupt to the end, None if there was none."""
+
+    def take(self, kind: str, content: dict[str, Any]) -> None:
+        """Take what came over iopub."""
+        if kind == "stream":
+            self.printed += content["text"]
+        elif "data" in content:
+            self.bundles.append(content["data"])
+            if kind == "execute_result":
+                self.plain = content["data"]["text/plain"]
+
+    @property
+    def problem(self) -> str:
+        """Its error as the notebook shows it."""
+        told = self.reply
+        return "" if self.ending == "ok" else "\n".join([told["ename"], told["evalue"], *told["traceback"]])
+
+    @property
+    def ending(self) -> str:
+        """How it ended, by the names of the corpus."""
+        if self.reply["status"] == "ok":
+            return "ok"
+        traceback = "\n".join(self.reply["traceback"])
+        if ROLLED_BACK.search(traceback):
+            return "rolled back"
+        return "stopped" if STAYS in traceback else "error"
+
+
+@contextmanager
+def kernel(folder: Path, settings: dict[str, str]) -> Iterator[Bench]:
+    """Start a kernel under these settings, in folders of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            patch.setenv(name, str(folder / name.lower()))
+        for name, value in {"HISTORY": "off", **settings}.items():
+            patch.setenv(f"LLMSPELL_{name}", value)
+        patch.setenv("SANDBOX_TEST_API_KEY", SECRET)
+        manager = KernelManager()
+        manager._kernel_spec = KernelSpec(
+            argv=[sys.executable, "-P", "-m", "llmspell_kernel", "-f", "{connection_file}"],
+            display_name="LLMSpell Lua",
+            language="lua",
+            interrupt_mode="message",
+        )
+        manager.start_kernel(cwd=str(folder))
+        client = manager.blocking_client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=READY_SECONDS)
+            yield Bench(
+                manager, client, float(settings.get("GRACE", 1)) + float(settings.get("TIME_LIMIT", 0))
+            )
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            manager.context.destroy(linger=0)
 
 
 class Bench:
-    """One session that serves the cases of one group, and is begun again when a case has spoilt it."""
+    """One kernel that serves the cases of one group, and is reset when a case has spoilt it."""
 
-    def __init__(self, settings: dict[str, str]) -> None:
-        environment = {f"LLMSPELL_{name}": value for name, value in settings.items()}
-        self.session = Session(Settings.load(None, environment))
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient, limits: float) -> None:
+        """Serve cases; what runs is to end by itself `limits` seconds after it began, or was interrupted."""
+        self._manager = manager
+        self._client = client
+        self._patience = limits + SLACK
         self._clean = False
 
-    async def start(self) -> None:
-        """Start the engine."""
-        await self.session.start()
-
-    async def close(self) -> None:
-        """End it."""
-        await self.session.close()
-
-    async def judge(self, case: Case) -> Judged:
+    def judge(self, case: Case) -> Judged:
         """Run one case; raises `AssertionError` where it does not hold."""
         if not self._clean:
-            await self._begin()
+            self._must("%reset", "the session could not be reset")
+            self._must(CANARY_SETUP, "the canary could not be set up")
         self._clean = False
-        if case.setup:
-            await self._must(case.setup, "the setup failed")
         *before, source = case.sources
-        for cell in before:
-            await self._must(cell, f"a cell before failed: {cell}")
-        page = Page()
-        judged, outcome = await self._run(case, source, page)
-        _check(case, judged, outcome, page)
-        await self._check_after(case)
-        self._clean = not case.fresh
-        return judged
-
-    async def _begin(self) -> None:
-        await self.session.reset()
-        await self._must(CANARY_SETUP, "the canary could not be set up")
-
-    async def _must(self, source: str, complaint: str) -> Succeeded:
-        page = Page()
-        outcome = await self.session.execute(source, page, "cell")
-        assert isinstance(outcome, Succeeded), f"{complaint}: {outcome}"
-        return outcome
-
-    async def _run(self, case: Case, source: str, page: Page) -> tuple[Judged, Outcome]:
-        began = time.monotonic()
-        task = asyncio.ensure_future(self.session.execute(source, page, "cell"))
-        interrupted = None
-        if case.interrupt:
-            await asyncio.wait([task], timeout=INTERRUPT_AFTER)
-            if not task.done():
-                interrupted = time.monotonic()
-                self.session.interrupt()
-        limits = self.session.settings.limits
-        patience = limits.grace + (limits.time or 0) + SLACK
-        done, _ = await asyncio.wait([task], timeout=patience)
-        if not done:
-            await self.session.close()
-            raise AssertionError(f"no answer in {patience} s")
-        ended = time.monotonic()
-        outcome = task.result()
-        stopping = None if interrupted is None else ended - interrupted
-        return Judged(case, ENDINGS[type(outcome)], ended - began, stopping), outcome
-
-    async def _check_after(self, case: Case) -> None:
-        if case.answers:
-            await self._expect("1 + 1 == 2", "the session does not compute any more")
+        for cell in [case.setup, *before]:
+            self._must(cell, f"a cell before failed: {cell}")
+        ran = self._run(source, interrupt=case.interrupt)
+        assert ran.ending in case.endings, f"ended {ran.ending}: {ran.problem[:2000] or ran.plain[:2000]}"
+        check_shown(case, ran.plain, ran.problem, ran.printed, ran.bundles)
+        undone = (
+            "are undone" in ran.problem
+        )  # with it cells before this one, and what they made: the error says so
+        if case.answers or undone:
+            self._expect("1 + 1 == 2", "the session does not compute any more")
         elif case.canary:
-            await self._expect(CANARY, "values of earlier cells are lost")
-        if case.after:
-            await self._expect(case.after, "what must hold afterwards does not")
+            self._expect(CANARY, "values of earlier cells are lost")
+        if case.after and not undone:
+            self._expect(case.after, "what must hold afterwards does not")
+        self._clean = not (case.fresh or undone)
+        return Judged(case, ran.ending, ran.seconds, ran.stopping)
 
-    async def _expect(self, expression: str, complaint: str) -> None:
-        outcome = await self._must(f"return {expression}", complaint)
-        shown = outcome.bundle["text/plain"] if outcome.bundle else "nothing"
+    def _must(self, source: str, complaint: str) -> Ran:
+        ran = self._run(source) if source else Ran({"status": "ok"})
+        assert ran.ending == "ok", f"{complaint}: {ran.problem}"
+        return ran
+
+    def _expect(self, expression: str, complaint: str) -> None:
+        shown = self._must(f"return {expression}", complaint).plain
         assert shown == "true", f"{complaint}: {expression} is {shown}"
 
-
-def _check(case: Case, judged: Judged, outcome: Outcome, page: Page) -> None:
-    bundles = list(page.shown)
-    problem = ""
-    if isinstance(outcome, Succeeded):
-        bundles += [outcome.bundle] if outcome.bundle else []
-    else:
-        problem = "\n".join([outcome.problem.ename, outcome.problem.evalue, *outcome.problem.traceback])
-    plain = outcome.bundle.get("text/plain", "") if isinstance(outcome, Succeeded) and outcome.bundle else ""
-    assert judged.ending in case.endings, f"ended {judged.ending}: {problem[:2000] or plain[:2000]}"
-    check_shown(case, plain, problem, page.text, bundles)
+    def _run(self, code: str, *, interrupt: bool = False) -> Ran:
+        message = self._client.execute(code, allow_stdin=False, store_history=False)
+        began = time.monotonic()
+        interrupted = None
+        ran, idle = Ran(), False
+        while not idle:
+            if interrupt and interrupted is None and time.monotonic() - began >= INTERRUPT_AFTER:
+                interrupted = time.monotonic()
+                self._manager.interrupt_kernel()
+            assert time.monotonic() - (interrupted or began) < self._patience, "the kernel does not answer"
+            if not self._client.iopub_channel.socket.poll(10):
+                continue
+            got = self._client.get_iopub_msg(timeout=SLACK)
+            if got["parent_header"].get("msg_id") == message:
+                ran.take(got["msg_type"], got["content"])
+                idle = got["content"].get("execution_state") == "idle"
+        ended = time.monotonic()
+        ran.seconds, ran.stopping = ended - began, interrupted and ended - interrupted
+        while True:
+            reply = self._client.get_shell_msg(timeout=SLACK)
+            if reply["parent_header"].get("msg_id") == message:
+                ran.reply = reply["content"]
+                return ran
 
 
 def check_shown(case: Case, plain: str, problem: str, printed: str, bundles: list[dict[str, Any]]) -> None:

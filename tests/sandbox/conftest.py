@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
-from bench import SECRET, Bench, Judged
+from bench import Bench, Judged, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Callable, Iterator
 
     from corpus import Case
 
 _judged: list[Judged] = []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _planted_secret() -> object:
-    """A key in the kernel process's environment, which nothing may show."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SANDBOX_TEST_API_KEY", SECRET)
-        yield
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def judge() -> AsyncIterator[Callable[[Case], Awaitable[None]]]:
-    """Judge a case on a bench with its settings; benches live as long as the module."""
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Case], None]]:
+    """Judge a case in a kernel with its settings; one kernel at a time lives as long as the cases have the same."""
     benches: dict[str, Bench] = {}
+    with ExitStack() as stack:
 
-    async def judge_case(case: Case) -> None:
-        key = json.dumps(case.settings, sort_keys=True)
-        if key not in benches:
-            for name in list(benches):  # one engine at a time
-                await benches.pop(name).close()
-            benches[key] = Bench(case.settings)
-            await benches[key].start()
-        try:
-            _judged.append(await benches[key].judge(case))
-        except BaseException:
-            await benches.pop(key).close()
-            raise
+        def judge_case(case: Case) -> None:
+            key = json.dumps(case.settings, sort_keys=True)
+            if key not in benches:
+                benches.clear()
+                stack.close()
+                benches[key] = stack.enter_context(kernel(tmp_path_factory.mktemp("kernel"), case.settings))
+            try:
+                _judged.append(benches[key].judge(case))
+            except BaseException:
+                benches.clear()
+                raise
 
-    yield judge_case
-    for bench in benches.values():
-        await bench.close()
+        yield judge_case
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,11 +10,11 @@ import asyncio
 import random
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
-
-from bench import Page
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.config import Settings
+from llmspell_kernel.errors import SpellError
 from llmspell_kernel.session.outcome import Succeeded
 from llmspell_kernel.session.session import Session
 
@@ -63,6 +63,30 @@ EVENTS = _EVENTS.split()
 _OPERATORS = "+ - * / // % ^ .. == ~= < <= > >= & | ~ << >> and or"
 OPERATORS = _OPERATORS.split()
 BOUNDS = ["3", "10", "1000", "1e6", "math.huge"]
+
+
+@dataclass
+class Page:
+    """A surface that keeps what a cell showed. Nobody answers questions."""
+
+    text: str = ""
+    shown: list[dict[str, Any]] = field(default_factory=list)
+
+    def stream(self, name: str, text: str) -> None:
+        if len(self.text) < 2_000_000:
+            self.text += text
+
+    def display(
+        self, bundle: dict[str, Any], metadata: dict[str, Any], display_id: str | None, update: bool
+    ) -> None:
+        if len(self.shown) < 5_000:
+            self.shown.append(bundle)
+
+    def clear(self, wait: bool) -> None:
+        pass
+
+    async def ask(self, prompt: str, password: bool) -> str:
+        raise SpellError("nobody answers here")
 
 
 class Grammar:

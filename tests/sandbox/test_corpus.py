@@ -1,4 +1,4 @@
-"""Every case of the corpus, through a session with a confined engine."""
+"""Every case of the corpus, through a real kernel."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pytest
 from corpus import Case, categories, load
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 CASES = [case for category in categories() for case in load(category)]
 
 
-@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.category}-{case.id}")
-async def test_case(case: Case, judge: Callable[[Case], Awaitable[None]]) -> None:
-    await judge(case)
+def test_case(case: Case, judge: Callable[[Case], None]) -> None:
+    judge(case)
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
