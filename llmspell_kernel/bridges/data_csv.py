@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from llmspell_kernel.bridges.arguments import format_number
+from llmspell_kernel.bridges.given import warn_of_unknown
 from llmspell_kernel.errors import BadArgument, WorldError
 
 _NUMBER = re.compile(r"[-+]?(\d+|\d+\.\d*|\.\d+)([eE][-+]?\d+)?\Z")
@@ -30,11 +31,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, name: str, options: dict[str, Any]) -> Dialect:
         """Read a Lua table of options; raises `BadArgument`."""
-        unknown = sorted(str(key) for key in options if key not in _KEYS)
-        if unknown:
-            raise BadArgument(f"no option '{unknown[0]}' of '{name}'; there are {', '.join(_KEYS)}")
+        warn_of_unknown(name, options, _KEYS)
         try:
-            dialect = msgspec.convert(options, cls)
+            dialect = msgspec.convert({key: options[key] for key in _KEYS if key in options}, cls)
         except msgspec.ValidationError as error:
             raise BadArgument(f"bad option to '{name}': {error}") from error
         for key, mark in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):

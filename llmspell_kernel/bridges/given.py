@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.bridges.arguments import check, describe
@@ -10,9 +9,20 @@ from llmspell_kernel.bridges.arguments import lua_type as type_of
 from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.language.spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+
+def warn_of_unknown(function: str, keys: Iterable[object], known: Collection[str]) -> None:
+    """Warn in the cell that calls, once, of each key that `function` does not take, with the nearest that it does."""
+    for key in keys:
+        if key not in known:
+            plural = next((name for name in (f"{key}s", str(key).removesuffix("s")) if name in known), None)
+            near = plural or nearest(str(key), known)
+            hint = f": did you mean '{near}'?" if near else ""
+            current_call.get().warn(f"'{function}' has no option '{key}'{hint}")
 
 
 class Given:
@@ -27,9 +37,7 @@ class Given:
     def __init__(self, function: str, options: Mapping[str, Any] | None, known: tuple[str, ...]) -> None:
         self._function = function
         self._options = dict(options or {})
-        for key in self._options:
-            if key not in known:
-                self._warn(str(key), known)
+        warn_of_unknown(function, self._options, known)
 
     def text(self, key: str, default: str = "") -> str:
         """A string."""
@@ -88,9 +96,3 @@ class Given:
                 f"bad option '{key}' to '{self._function}' ({expected} expected, got {type_of(value)})"
             )
         return converted
-
-    def _warn(self, key: str, known: tuple[str, ...]) -> None:
-        near = get_close_matches(key, known, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        message = f"warning: '{self._function}' does not know the option '{key}'{hint}\n"
-        current_call.get().surface.stream("stderr", message)

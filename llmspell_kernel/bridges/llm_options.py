@@ -8,12 +8,11 @@ from math import inf
 from typing import Any, cast
 
 from llmspell_kernel.bridges.arguments import lua_type
+from llmspell_kernel.bridges.given import warn_of_unknown
 from llmspell_kernel.bridges.llm_messages import message_of
 from llmspell_kernel.bridges.llm_types import OPTIONS, QUESTION
-from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
-from llmspell_kernel.language.spelling import nearest
 from llmspell_kernel.llm.protocol import Message, Request, ToolSpec
 from llmspell_kernel.llm.schema import Schema
 
@@ -48,7 +47,7 @@ def request_of(
         given["messages"] = prompt
     else:
         given["prompt"] = prompt
-    _warn_of_unknown(function, given)
+    warn_of_unknown(function, given, _KNOWN)
     request = Request(
         model=_text(function, given, "model"),
         messages=_messages(function, given),
@@ -165,11 +164,3 @@ def _tools(given: dict[str, Any]) -> tuple[ToolSpec, ...]:
             ToolSpec(name=name, description=str(tool.get("description") or ""), parameters=parameters)
         )
     return tuple(specs)
-
-
-def _warn_of_unknown(function: str, given: dict[str, Any]) -> None:
-    for key in given:
-        if key not in _KNOWN:
-            near = f"{key}s" if f"{key}s" in _KNOWN else nearest(str(key), _KNOWN)
-            hint = f": did you mean '{near}'?" if near else ""
-            current_call.get().warn(f"'{function}' has no option '{key}'{hint}")

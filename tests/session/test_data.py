@@ -147,7 +147,6 @@ def test_csv_comes_back_as_it_was_written() -> None:
     ("options", "problem"),
     [
         ({"delimiter": ""}, "one character"),
-        ({"headers": True}, "no option 'headers'"),
         ({"header": 1}, "`bool`"),
     ],
 )
@@ -163,6 +162,12 @@ def test_what_is_not_csv_is_told_with_its_line() -> None:
 
 
 # ── from Lua ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_options_that_csv_does_not_take_are_warned_of(notebook: Notebook) -> None:
+    assert await notebook.value("return #data.parse_csv('a,b\\n1,2', {headers = true})") == "1"
+    assert notebook.last.err == "warning: 'data.parse_csv' has no option 'headers': did you mean 'header'?\n"
+
 
 CELLS = [
     ("data.convert('a: 1', 'yaml', 'json')", "\"{\\\"a\\\":1}\""),

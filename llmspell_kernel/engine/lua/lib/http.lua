@@ -1,6 +1,7 @@
 -- `http`: requests, made by the kernel process (bridges/http.py) to hosts that are granted.
 
 local bridge = require("bridge")
+local codec = require("codec")
 local json = require("lib.json")
 local raise = require("raise")
 
@@ -142,14 +143,11 @@ local KNOWN = {
   timeout = true,
 }
 
-local OPTIONS = "url, method, headers, query, body, json, form, auth and timeout"
-
 -- The request as the kernel process takes it.
 local function prepared(caller, options)
+  local unknown = codec.array({})
   for key in next, options do
-    if not KNOWN[key] then
-      raise.raise("'" .. caller .. "' has no option '" .. tostring(key) .. "'; it takes " .. OPTIONS)
-    end
+    if not KNOWN[key] then unknown[#unknown + 1] = tostring(key) end
   end
   local headers, body, kind = {}, options.body, nil
   local given = raise.check(1, caller, "table", options.headers, true) or {}
@@ -171,6 +169,7 @@ local function prepared(caller, options)
     body = body,
     auth = options.auth,
     timeout = options.timeout,
+    unknown = #unknown > 0 and unknown or nil, -- which the person is warned of
   }
 end
 
