@@ -80,7 +80,11 @@ local function finish(bar, done)
 end
 
 -- The loop was left early.
-local closing = { __close = function(guard) finish(guard.bar, guard.count()) end }
+local closing = {
+  __name = "progress",
+  __close = function(guard) finish(guard.bar, guard.count()) end,
+  __tostring = function(guard) return "progress: " .. guard.bar.done .. " steps done" end,
+}
 
 local function counting(bar, total)
   local index, mark = 0, 1
