@@ -28,7 +28,7 @@ _ACTS = re.compile(
     r"<\s*(script|iframe|object|embed|link|meta|style|base)\b|\son\w+\s*=|javascript\s*:", re.IGNORECASE
 )
 _REMOTE = re.compile(
-    r"<\s*(img|audio|video|source|track)\b[^>]*\s(src|srcset|poster)\s*=\s*[\"']?\s*(?!data:)", re.IGNORECASE
+    r"<\s*(img|audio|video|source|track)\b[^>]*\s(src|srcset|poster)\s*=(?!\s*[\"']?\s*data:)", re.IGNORECASE
 )
 
 _STYLES = """

@@ -10,6 +10,7 @@ from llmspell_kernel.session.outcome import Failed, Succeeded
 
 if TYPE_CHECKING:
     import pytest
+    from syrupy.assertion import SnapshotAssertion
 
     from tests.session.conftest import Notebook
 
@@ -92,6 +93,12 @@ async def test_a_registered_renderer_draws_and_one_that_fails_is_told(notebook: 
     )
     await notebook.run('display.register("Odd", nil)')
     assert await notebook.value("return setmetatable({ 1 }, { __name = 'Odd' })") == "Odd {1}"
+    await notebook.run("picky = function(v) return v.n.m end display.register(picky, tostring)")
+    told = await notebook.value("return { 1 }")
+    assert told is not None
+    assert told.startswith("{1}\n-- predicate: cell 7:1: attempt to index a nil value (field 'n')")
+    await notebook.run("display.register(picky, nil)")
+    assert await notebook.value("return { 1 }") == "{1}"
 
 
 async def test_results_of_the_modules_are_drawn_as_what_they_are(notebook: Notebook) -> None:
@@ -150,7 +157,7 @@ async def test_several_values_with_a_widget_keep_its_view(notebook: Notebook) ->
     assert [VIEW in bundle for bundle in (*shown, outcome.bundle)] == [False, True, False]
 
 
-async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:
+async def test_charts_have_axes_titles_and_legends(notebook: Notebook, snapshot: SnapshotAssertion) -> None:
     shown = await bundles(
         notebook,
         """
@@ -162,6 +169,7 @@ async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:
         plot.heatmap({ { 1, 2 }, { 3, 4 } }, quick)
         """,
     )
+    assert shown == snapshot
     line, bar, scatter, histogram, heatmap = [bundle[CHART] for bundle in shown]
     assert shown[0]["text/plain"] == "line plot “Growth”, 6 points"
     assert line["title"] == "Growth"
@@ -175,6 +183,26 @@ async def test_charts_have_axes_titles_and_legends(notebook: Notebook) -> None:
     outcome = await notebook.run("plot.line({})")
     assert isinstance(outcome, Failed)
     assert "got no data" in outcome.problem.evalue
+
+
+async def test_media_and_texts_are_shown_as_what_they_are(
+    notebook: Notebook, snapshot: SnapshotAssertion
+) -> None:
+    shown = await bundles(
+        notebook,
+        """
+        display.html("<b>bold</b>")
+        display.markdown("# Title")
+        display.latex("$x^2$")
+        display.json({ a = { 1, 2 }, b = json.null })
+        display.svg('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><circle r="2"/></svg>')
+        display.image("\\137PNG\\r\\n\\26\\n" .. ("\\0"):rep(16), { width = 20, alt = "a dot" })
+        display.audio("RIFF\\0\\0\\0\\0WAVE")
+        display.link("https://example.org/", "a page")
+        display.table({ { a = 1, b = "x" }, { a = 2.5, b = "y" } }, { columns = { "b", "a" } })
+        """,
+    )
+    assert shown == snapshot
 
 
 async def test_a_chart_comes_with_a_picture(notebook: Notebook) -> None:

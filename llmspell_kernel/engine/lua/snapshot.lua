@@ -212,6 +212,10 @@ end
 -- What `display.register` added: a predicate (a function, or the metatable's __name) and a renderer each.
 M.renderers = {}
 
+local function note_failure(node, what, err)
+  note_problem(node, what, plain_text(err, PROBLEM_BYTES) or plain_text(tostring(err), PROBLEM_BYTES))
+end
+
 local function ask_renderers(job, node, value)
   local guarded = require("guarded").pcall
   for index = 1, #M.renderers do
@@ -219,11 +223,12 @@ local function ask_renderers(job, node, value)
     local predicate = entry.predicate
     local ok, fits = true, node.name == predicate
     if type(predicate) == "function" then ok, fits = guarded(predicate, value) end
+    if not ok then note_failure(node, "predicate", fits) end
     if ok and fits then
       job.calls = job.calls - 1
       local done, drawn = guarded(entry.renderer, value)
       if not done then
-        note_problem(node, "renderer", plain_text(drawn, PROBLEM_BYTES) or plain_text(tostring(drawn), PROBLEM_BYTES))
+        note_failure(node, "renderer", drawn)
       elseif type(drawn) == "string" then
         node.html = utf8_len(drawn) and #drawn <= RICH_BYTES and drawn or nil
       elseif type(drawn) == "table" then
