@@ -132,7 +132,7 @@ class Limits(Section, frozen=True, kw_only=True):
         int | None,
         Setting(
             COUNT,
-            "Lua instructions that a cell may execute; counting slows Lua down",
+            "Lua instructions that a cell may execute, with all that it runs elsewhere; counting slows Lua down",
             Power.TIGHTEN,
             minimum=1000,
         ),

@@ -62,8 +62,13 @@ class Children:
         self._ends[mine] = (self._next, wire.FrameBuffer())
         return self._next, None
 
-    def read(self, end: socket.socket, write: Callable[[int, int, bytes], None]) -> Iterator[Ended]:
-        """Read what has come from one child: its output goes to `write`; yields its end if that has come."""
+    def read(
+        self, end: socket.socket, write: Callable[[int, int, bytes], None], charge: Callable[[int], None]
+    ) -> Iterator[Ended]:
+        """Read what has come from one child; yields its end if that has come.
+
+        Its output goes to `write`, and how many instructions it has executed to `charge`.
+        """
         number, buffer = self._ends[end]
         try:
             data = end.recv(_RECEIVE_BYTES)
@@ -77,6 +82,8 @@ class Children:
             match wire.decode_outbound(body):
                 case wire.Output(cell, stream, text):
                     write(stream, cell, text)
+                case wire.Spent(instructions):
+                    charge(instructions)
                 case wire.Returned(_, _, value):
                     self._close(end)
                     yield b"child", number, True, bytes(value)

@@ -51,6 +51,10 @@ class EngineListener(Protocol):
         """The engine stops the running cell, which must end soon."""
         ...
 
+    def on_spent(self, frame: wire.Spent) -> None:
+        """The running cell has executed more instructions, where a limit has them counted."""
+        ...
+
     def on_died(self, error: EngineDied) -> None:
         """The engine is gone; what waited for it was told already."""
         ...
@@ -271,6 +275,8 @@ class EngineClient:
                 _resolve_value(self._returns, frame.invocation, frame.ok, frame.value, self.decoder)
             case wire.Stopping():
                 self._listener.on_stopping(frame)
+            case wire.Spent():
+                self._listener.on_spent(frame)
             case wire.Ready():
                 if self._ready is not None and not self._ready.done():
                     if self._woken is not None:
@@ -318,9 +324,16 @@ class EngineClient:
 
     def stop(self, cell: int, reason: wire.StopReason) -> None:
         """Ask the running cell to stop softly."""
+        self._control(cell, reason, 0)
+
+    def charge(self, cell: int, instructions: int) -> None:
+        """Count what was executed elsewhere on behalf of `cell` as its own, if that runs still."""
+        self._control(cell, 0, instructions)
+
+    def _control(self, cell: int, reason: int, instructions: int) -> None:
         if self._endpoint is not None:
             try:
-                self._endpoint.control.send(wire.STOP.pack(cell, reason))
+                self._endpoint.control.send(wire.CONTROL.pack(cell, reason, instructions))
             except OSError:
                 pass  # it died: whoever awaits the cell hears that
 

@@ -85,16 +85,53 @@ class LuaHooks:
         self._main = main
         self._seed = coroutine_seed
         self.stopping = False
-        self.count = 0
-        """Instructions of this turn, where they are counted."""
+        self._own = self._elsewhere = self._told = 0
         self.on_limit: Callable[[wire.StopReason], None] = _ignore
         """Called when one of the counted limits is reached."""
+        self.on_spent: Callable[[int], None] = _ignore
+        """Called a hundred times on the way to the limit: with the instructions since the last time."""
         self._counted = counted = counted or Counted()
         self._period = counted.period
         self._callback = _Hook(self._on_count)  # which Lua calls as long as this object lives
         self._look = ctypes.cast(self._callback, ctypes.c_void_p)
         self._sethook(coroutine_seed, self._look, _MASK_COUNT, self._period or _COROUTINE_PERIOD)
         self.disarm()
+
+    @property
+    def count(self) -> int:
+        """Instructions of this turn, where they are counted: its own, and what counts as its own."""
+        return self._own + self._elsewhere
+
+    def begin_turn(self) -> None:
+        """Count from nothing, and let Lua run."""
+        self.stopping = False
+        self._own = self._elsewhere = self._told = 0
+
+    def charge(self, instructions: int) -> None:
+        """Count what another engine has executed on behalf of this turn; called by the watchdog's thread."""
+        self._elsewhere += instructions
+        self._tell_and_judge()
+
+    def charge_child(self, instructions: int) -> None:
+        """Count what a child has executed; called by Lua's thread."""
+        self._own += instructions
+        self._tell_and_judge()
+
+    def forked(self) -> None:
+        """In a child: what was executed before is its parent's to tell, but counts towards the limit here too."""
+        self._told = self.count
+
+    def settle(self) -> None:
+        """Tell what has been executed since it was told last."""
+        if self._counted.instructions and (untold := self.count - self._told) > 0:
+            self._told += untold
+            self.on_spent(untold)
+
+    def _tell_and_judge(self) -> None:
+        if (self.count - self._told) * 100 >= self._counted.instructions:
+            self.settle()
+        if not self.stopping and 0 < self._counted.instructions < self.count:
+            self.on_limit(wire.StopReason.INSTRUCTIONS)
 
     def _on_count(self, state: int, _activation: int) -> None:
         if self._period:
@@ -105,12 +142,10 @@ class LuaHooks:
             self._sethook(state, self._raise, _MASK_COUNT, 1)
 
     def _watch(self, state: int) -> None:
-        self.count += self._period
-        if self.stopping:
-            return
-        if 0 < self._counted.instructions < self.count:
-            self.on_limit(wire.StopReason.INSTRUCTIONS)
-        elif self._counted.call_depth and self._getstack(state, self._counted.call_depth, self._record):
+        self._own += self._period
+        self._tell_and_judge()
+        depth = self._counted.call_depth
+        if depth and not self.stopping and self._getstack(state, depth, self._record):
             self.on_limit(wire.StopReason.CALL_DEPTH)
 
     def arm(self) -> None:
@@ -125,12 +160,12 @@ class LuaHooks:
             self._sethook(self._main, None, 0, 0)
 
 
-def _ignore(_reason: wire.StopReason) -> None:
+def _ignore(_what: int) -> None:
     pass
 
 
 class Watchdog:
-    """A thread that flushes output and turns a `wire.STOP` record into a stop of the running turn.
+    """A thread that flushes output and acts on `wire.CONTROL` records, most of which stop the running turn.
 
     It is started by the first turn and then sleeps in ``select`` unless there is something to do: starting a thread
     for each turn cost a millisecond. A fork copies only the thread that forks, which must hold what the watchdog could
@@ -211,8 +246,7 @@ class Watchdog:
             self._start()
         self.reason = 0
         self._sheltered = False
-        self._hooks.stopping = False
-        self._hooks.count = 0
+        self._hooks.begin_turn()
         with self._lock:
             self._running = True
             early, self._early = self._early, None
@@ -302,10 +336,14 @@ class Watchdog:
                 self._hooks.arm()
 
     def _read_control(self) -> None:
-        record = self._control.recv(wire.STOP.size, socket.MSG_WAITALL)
-        if len(record) < wire.STOP.size:
+        record = self._control.recv(wire.CONTROL.size, socket.MSG_WAITALL)
+        if len(record) < wire.CONTROL.size:
             os._exit(0)  # the kernel process is gone, and with it every reason to go on
-        cell, reason = wire.STOP.unpack(record)
+        cell, reason, instructions = wire.CONTROL.unpack(record)
+        if instructions and self._running and cell == self.cell:
+            self._hooks.charge(instructions)
+        if not reason:
+            return
         with self._lock:
             if cell == wire.BETWEEN:
                 if self._running and not self.cell:

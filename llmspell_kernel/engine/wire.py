@@ -3,8 +3,8 @@
 A frame is a four-byte big-endian length and a MessagePack array ``[tag, field, …]``. Values that only Lua or only a
 bridge understands travel inside as `msgspec.Raw`, so neither end decodes what it merely passes on.
 
-Two sockets join the processes. The *data* socket carries these frames. The *control* socket carries `STOP` records to
-the engine's watchdog, which reads while Lua runs, and `CHECKPOINT` records back, each with the two sockets of a
+Two sockets join the processes. The *data* socket carries these frames. The *control* socket carries `CONTROL` records
+to the engine's watchdog, which reads while Lua runs, and `CHECKPOINT` records back, each with the two sockets of a
 freshly forked copy (``SCM_RIGHTS``).
 """
 
@@ -25,8 +25,9 @@ MAX_FRAME = 1 << 30
 """Bytes; a longer frame is a fault of the peer, never a value."""
 
 _LENGTH = struct.Struct(">I")
-STOP = struct.Struct(">QB")
-"""Control record to the engine: the cell it is meant for (0: whatever runs) and a `StopReason`."""
+CONTROL = struct.Struct(">QBQ")
+"""Control record to the engine: the cell it is meant for (0: whatever runs), the `StopReason` that it must stop for (0:
+it goes on), and the instructions that count as its own, which a program that it runs has executed elsewhere."""
 BETWEEN = (1 << 64) - 1
 """In the place of a cell: what runs now on behalf of none; nothing, if nothing does."""
 CHECKPOINT = struct.Struct(">QQQQ")
@@ -210,7 +211,13 @@ class Stopping(Frame, frozen=True, tag="stopping"):
     reason: StopReason
 
 
-Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done | Stopping
+class Spent(Frame, frozen=True, tag="spent"):
+    """The running turn has executed so many instructions since it last told, where a limit has them counted."""
+
+    instructions: Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+
+
+Outbound = Ready | Output | Call | Cancel | Returned | Reply | Release | Done | Stopping | Spent
 
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _encoder = msgspec.msgpack.Encoder()

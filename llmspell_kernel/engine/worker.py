@@ -106,11 +106,14 @@ class Worker:
         self._hooks = LuaHooks(lua54.__file__, main, seed, counted)
         self._watchdog = Watchdog(control, self._hooks, self.flush, between_seconds)
         self._hooks.on_limit = self._stop
+        self._hooks.on_spent = self._spent
 
     # ── what Lua asks of its host (state.Host) ───────────────────────────────────────────────────
 
     def send(self, kind: bytes, *fields: Scalar) -> None:
         """Send the frame `kind` after all output before it."""
+        if kind == b"returned":
+            self._hooks.settle()  # who waits for a child hears no more of it
         self._send(_OUTGOING[kind](*fields))
 
     def receive(self, timeout: float | None) -> _Fields | None:
@@ -137,7 +140,7 @@ class Worker:
             self._read()
         for end in self._children.ends:
             if end in ready:
-                self._told.extend(self._children.read(end, self.write))
+                self._told.extend(self._children.read(end, self.write, self._hooks.charge_child))
         return bool(ready)
 
     def shelter(self, on: bool) -> None:
@@ -189,6 +192,7 @@ class Worker:
             self._control.close()
             self._data = self._control = end
             self._forget_frames()
+            self._hooks.forked()
             self._watchdog.carry_on(end)
         return number
 
@@ -203,6 +207,9 @@ class Worker:
     def _stop(self, reason: wire.StopReason) -> None:
         if self._watchdog.ask(reason):
             self._send(wire.Stopping(self._watchdog.cell, reason))
+
+    def _spent(self, instructions: int) -> None:
+        self._send(wire.Spent(instructions))
 
     # ── frames ───────────────────────────────────────────────────────────────────────────────────
 
@@ -280,6 +287,7 @@ class Worker:
             frame.cell, "execute", frame.cell, frame.name.encode(), frame.code, frame.mode.encode()
         )
         status, value, memory, self._timer = ended
+        self._hooks.settle()
         self._send(wire.Done(frame.cell, _text(status), _raw(value), reason, memory, self._hooks.count))
         self._state.call("engine", "settle")
 

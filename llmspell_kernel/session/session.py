@@ -36,7 +36,7 @@ from llmspell_kernel.session.template import Template
 from llmspell_kernel.session.usage import Use
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 
     from llmspell_kernel.bridges.declaration import Bridge
     from llmspell_kernel.bridges.programs import Program
@@ -111,6 +111,8 @@ class Session:
         """How deep it is among programs that run each other."""
         self._outer: Session | None = None
         """The session whose program this is."""
+        self._pay: Callable[[int], None] | None = None
+        """Counts the instructions of this program as those of the cell that runs it."""
         self.ids = Ids(settings, self._registry, lambda: self.models, lambda: self.grants, self.query)
         self._help = Assistance(
             self._registry, self.sources, self._warned, self.query, lambda: self.running, self.ids
@@ -192,6 +194,7 @@ class Session:
             session._last_cell = max(
                 0, call.cell - 1
             )  # so that what its cell uses is booked on the one that calls
+            session._pay = partial(self._client.charge, call.cell)
         try:
             if self.checkpoints.enabled:
                 await session._start_from(self._template)
@@ -200,7 +203,7 @@ class Session:
             yield session
             await self._learn_from(session)
         finally:
-            await session.close()
+            await _to_its_end(session.close())
 
     async def _learn_from(self, program: Session) -> None:
         """Keep what a program had to compile for the next one that is the same."""
@@ -596,6 +599,11 @@ class Session:
         """A limit was reached that only the engine sees: it has the same grace as any other."""
         self._stopping.heard(frame)
 
+    def on_spent(self, frame: wire.Spent) -> None:
+        """What a program executes counts as what the cell executes that runs it."""
+        if self._pay is not None:
+            self._pay(frame.instructions)
+
     def on_died(self, error: EngineDied) -> None:
         """Between cells: the next one starts or wakes an engine."""
 
@@ -613,3 +621,17 @@ class Session:
 
     def _surface_of(self, cell: int) -> Surface:
         return self._surfaces.get(cell) or self._areas.surface(cell) or self._surfaces[max(self._surfaces)]
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` even if this task is cancelled meanwhile, and be so then: half a clean-up leaves a process."""
+    task = asyncio.create_task(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

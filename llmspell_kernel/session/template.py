@@ -96,6 +96,9 @@ class _Deaf:
     def on_stopping(self, frame: wire.Stopping) -> None:
         """Drop it."""
 
+    def on_spent(self, frame: wire.Spent) -> None:
+        """Drop it."""
+
     def on_died(self, error: EngineDied) -> None:
         """The next copy that is asked for cannot be had."""
 

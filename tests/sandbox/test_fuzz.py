@@ -37,6 +37,7 @@ FRAMES: list[wire.Frame] = [
     wire.Release([1, 2, 3, 4]),
     wire.Done(1, "ok", msgspec.Raw(b"\x90"), 0, 1000, 5),
     wire.Stopping(1, wire.StopReason.MEMORY),
+    wire.Spent(5),
     wire.Execute(1, "cell 1", b"return 1", "cell"),
     wire.Answer(1, True, msgspec.Raw(b"\x90")),
     wire.Invoke(1, 1, msgspec.Raw(b"\x90")),

@@ -14,6 +14,8 @@ from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 from .test_references import Held as References
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Notebook, Open
 
     from llmspell_kernel.session.outcome import Outcome
@@ -38,7 +40,7 @@ def said(outcome: Outcome) -> str:
 
 @pytest.fixture
 async def watched(open_notebook: Open) -> Notebook:
-    notebook: Notebook = await open_notebook(**WATCHED)
+    notebook: Notebook = await open_notebook(**WATCHED, grant_files="read:.")
     await notebook.run("keep = 41")
     return notebook
 
@@ -60,6 +62,38 @@ async def test_instructions_are_counted_wherever_they_run(watched: Notebook, cod
     assert outcome.problem.evalue == "instructions limit reached (3,000,000)"
     assert "LLMSPELL_INSTRUCTIONS_LIMIT=6000000" in said(outcome)
     assert await watched.value("return keep + made") == "42"
+
+
+ELSEWHERE = (
+    "for i = 1, 100 do spell.run('busy') end",
+    "for i = 1, 100 do async(spell.run, 'busy') end async.sleep(30)",
+    "spell.run('outer')",
+    "for i = 1, 100 do async.timeout(0.05, spell.run, 'busy') end",
+    "for i = 1, 100 do parallel.run({busy, busy}) end",
+    "local many = {} for i = 1, 100 do many[i] = i end parallel.map(many, busy, {chunk = 1})",
+    "parallel.run({function() while true do end end, busy})",
+)
+
+
+@pytest.mark.parametrize("code", ELSEWHERE)
+async def test_instructions_count_that_are_executed_elsewhere(
+    watched: Notebook, code: str, tmp_path: Path
+) -> None:
+    (tmp_path / "busy.lua").write_text("for i = 1, 800000 do end")
+    (tmp_path / "outer.lua").write_text("for i = 1, 100 do spell.run('busy') end")
+    outcome = await watched.run(f"function busy() for i = 1, 800000 do end end {code}")
+    assert isinstance(outcome, Interrupted)
+    assert outcome.problem.evalue == "instructions limit reached (3,000,000)"
+    assert watched.session.used.instructions < 5_000_000
+    assert await watched.value("return keep") == "41"
+
+
+async def test_what_is_executed_elsewhere_is_counted_once(watched: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "busy.lua").write_text("for i = 1, 800000 do end")
+    await watched.value("for i = 1, 1e6 do end spell.run('busy')")
+    assert 1_800_000 < watched.session.used.instructions < 1_950_000
+    await watched.value("for i = 1, 1e6 do end parallel.run({function() for i = 1, 8e5 do end end, print})")
+    assert 1_800_000 < watched.session.used.instructions < 1_950_000
 
 
 async def test_each_cell_has_its_own_instructions(watched: Notebook) -> None:

@@ -421,6 +421,7 @@ async def test_frames_that_are_true_but_out_of_place_change_nothing(tapped: tupl
         wire.Release([999, 5, -1]),
         wire.Ready(1, "5.4", {}),
         wire.Stopping(0, wire.StopReason.MEMORY),
+        wire.Spent(1 << 62),
         wire.Output(999, 1, b"lost"),
     ):
         await tap.inject(wire.encode(frame))
