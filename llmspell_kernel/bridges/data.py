@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from llmspell_kernel.bridges import data_csv, data_xml, data_yaml
 from llmspell_kernel.bridges.declaration import Bridge, export, table_type
+from llmspell_kernel.bridges.given import Given
 from llmspell_kernel.bridges.lua_modules import LuaModule
 from llmspell_kernel.bridges.registry import Host, Results
 from llmspell_kernel.errors import WorldError
@@ -57,6 +58,7 @@ _SPACE = table_type(
 _INDENT = table_type(
     "data.XmlStyle", "How XML is written.", option("indent", "integer", "spaces of each level", optional=True)
 )
+_DEEPEST_INDENT = 16
 Table = dict[str, Any] | None
 
 
@@ -83,13 +85,15 @@ class DataBridge(Bridge):
 
         ``all = true`` gives a list of all documents. What is not YAML gives ``nil, err`` with its line and column.
         """
-        every = bool((options or {}).get("all"))
+        every = Given("data.parse_yaml", options, ("all",)).flag("all", default=False)
         return await _read(text, lambda source: data_yaml.parse(source, every=every))
 
     @export(returns="string", example="print(data.to_yaml({ list = { 1, 2 } }))")
     async def to_yaml(self, value: Any, options: Annotated[Table, "data.YamlStyle"] = None) -> Any:
         """Write a value as YAML, keys sorted; ``flow = true`` writes it in one line."""
-        return data_yaml.write(value, flow=bool((options or {}).get("flow")))
+        return data_yaml.write(
+            value, flow=Given("data.to_yaml", options, ("flow",)).flag("flow", default=False)
+        )
 
     @export(
         returns="data.Element",
@@ -101,7 +105,7 @@ class DataBridge(Bridge):
         ``text`` is all the text directly inside. White space between elements is left out unless ``whitespace = true``.
         Declarations of entities are refused. What is not XML gives ``nil, err`` with its line and column.
         """
-        whitespace = bool((options or {}).get("whitespace"))
+        whitespace = Given("data.parse_xml", options, ("whitespace",)).flag("whitespace", default=False)
         return await _read(text, lambda source: data_xml.parse(source, whitespace=whitespace))
 
     @export(
@@ -117,7 +121,9 @@ class DataBridge(Bridge):
 
         ``indent`` is the number of spaces of each level.
         """
-        return data_xml.write(element, indent=_integer("data.to_xml", options, "indent"))
+        given = Given("data.to_xml", options, ("indent",))
+        indent = given.whole("indent", 0, 0, _DEEPEST_INDENT) if options and "indent" in options else None
+        return data_xml.write(element, indent=indent)
 
     @export(returns="table", example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada')
     async def parse_csv(self, text: str | bytes, options: Annotated[Table, "data.Csv"] = None) -> Any:
@@ -153,16 +159,3 @@ async def _read(text: str | bytes, parse: Callable[[str], Made]) -> Made:
     if len(text) <= _SMALL:
         return parse(text)
     return await asyncio.to_thread(parse, text)
-
-
-def _integer(name: str, options: dict[str, Any] | None, key: str) -> int | None:
-    from llmspell_kernel.bridges.arguments import check
-    from llmspell_kernel.errors import BadArgument
-
-    value = (options or {}).get(key)
-    if value is None:
-        return None
-    fits, number = check(value, int)
-    if not fits or not 0 <= number <= 16:
-        raise BadArgument(f"bad option '{key}' to '{name}' (an integer from 0 to 16 expected)")
-    return number

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from llmspell_kernel.bridges.arguments import format_number
-from llmspell_kernel.bridges.given import warn_of_unknown
+from llmspell_kernel.bridges.given import Given
 from llmspell_kernel.errors import BadArgument, WorldError
 
 _NUMBER = re.compile(r"[-+]?(\d+|\d+\.\d*|\.\d+)([eE][-+]?\d+)?\Z")
@@ -31,11 +31,17 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, name: str, options: dict[str, Any]) -> Dialect:
         """Read a Lua table of options; raises `BadArgument`."""
-        warn_of_unknown(name, options, _KEYS)
-        try:
-            dialect = msgspec.convert({key: options[key] for key in _KEYS if key in options}, cls)
-        except msgspec.ValidationError as error:
-            raise BadArgument(f"bad option to '{name}': {error}") from error
+        given = Given(name, options, _KEYS)
+        columns = given.listed("columns")
+        if not all(isinstance(column, str) for column in columns):
+            raise BadArgument(f"bad option 'columns' to '{name}' (a list of strings expected)")
+        dialect = cls(
+            delimiter=given.text("delimiter", ","),
+            quote=given.text("quote", '"'),
+            header=given.flag("header", default=True),
+            numbers=given.flag("numbers", default=False),
+            columns=columns if "columns" in options else None,
+        )
         for key, mark in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):
             if mark != "auto" and (len(mark) != 1 or mark in "\r\n"):
                 raise BadArgument(f"bad option '{key}' to '{name}' (one character expected)")

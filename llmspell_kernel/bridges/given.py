@@ -15,13 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 
-def warn_of_unknown(function: str, keys: Iterable[object], known: Collection[str]) -> None:
-    """Warn in the cell that calls, once, of each key that `function` does not take, with the nearest that it does."""
+_LISTED = 12
+"""Options that a warning lists, where none is near what was given."""
+
+
+def warn_of_unknown(
+    function: str, keys: Iterable[object], known: Collection[str], *, slips_only: bool = False
+) -> None:
+    """Warn in the cell that calls, once, of each key that `function` does not take, with the nearest that it does.
+
+    Args:
+        function: Its name in Lua.
+        keys: What it got.
+        known: What it takes.
+        slips_only: Whether it takes any other key too: then only one that is almost a known one is told.
+    """
     for key in keys:
         if key not in known:
             plural = next((name for name in (f"{key}s", str(key).removesuffix("s")) if name in known), None)
             near = plural or nearest(str(key), known)
-            hint = f": did you mean '{near}'?" if near else ""
+            if slips_only and not near:
+                continue
+            if near:
+                hint = f": did you mean '{near}'?"
+            else:
+                hint = f" (it takes {', '.join(sorted(known))})" if 0 < len(known) <= _LISTED else ""
             current_call.get().warn(f"'{function}' has no option '{key}'{hint}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
+from llmspell_kernel.bridges.given import warn_of_unknown
 from llmspell_kernel.bridges.progress_bars import Bars
 from llmspell_kernel.bridges.registry import Host, current_call
 
@@ -60,6 +61,13 @@ class HostBridge(Bridge):
         """Show what is known of a name, or of a value that was described by introspect.lua."""
         bundle = await self._host.explain(name, described)
         current_call.get().surface.display(bundle, {}, None, False)
+
+    @export()
+    async def unknown_options(
+        self, function: str, keys: list[Any], known: list[Any], slips_only: bool = False
+    ) -> None:
+        """Warn that `function` of the engine's own library does not take `keys`; see `warn_of_unknown`."""
+        warn_of_unknown(function, keys, known, slips_only=slips_only)
 
     @export()
     async def clear(self, wait: bool) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, export
-from llmspell_kernel.bridges.given import warn_of_unknown
 from llmspell_kernel.bridges.http_recorded import http_answer, http_question
 from llmspell_kernel.bridges.recorded import recorded
 from llmspell_kernel.bridges.registry import Host
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.http_requests import Requests
-
-_OPTIONS = ("url", "method", "headers", "query", "body", "json", "form", "auth", "timeout")
 
 
 class HttpBridge(Bridge):
@@ -44,7 +41,6 @@ class HttpRequests(Bridge):
     @export()
     async def send(self, why: str, options: dict[str, Any]) -> Any:
         """Make the request that `options` describe (``url, method, headers, body, auth, timeout``)."""
-        warn_of_unknown(why, options.pop("unknown", None) or [], _OPTIONS)
         if self._opened is None:
             from llmspell_kernel.bridges.http_requests import Requests
 

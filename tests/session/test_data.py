@@ -147,7 +147,7 @@ def test_csv_comes_back_as_it_was_written() -> None:
     ("options", "problem"),
     [
         ({"delimiter": ""}, "one character"),
-        ({"header": 1}, "`bool`"),
+        ({"header": 1}, "boolean expected"),
     ],
 )
 def test_a_wrong_dialect_raises(options: dict[str, object], problem: str) -> None:

@@ -4,6 +4,7 @@ local agents = require("lib.agent_object")
 local asking = require("lib.asking")
 local json = require("lib.json")
 local promises = require("promises")
+local options_of = require("lib.options")
 local raise = require("raise")
 
 require("lib.promise")
@@ -105,6 +106,8 @@ local function led(team, task, results)
   return {}
 end
 
+local COLLABORATE = { coordination_method = "string", method = "string", share_context = "boolean" }
+
 --- Lets several agents work on a task: one after the other, each told what those before found (`sequential`), side by
 --- side (`parallel`), or with the others as tools of the first (`leader`). Returns
 --- `{ results, shared_context, coordination_method }`, results by the agents' names.
@@ -121,7 +124,7 @@ function M.collaborate(team, task, options)
   raise.check(1, "agent.collaborate", "table", team)
   if #team == 0 then raise.raise("'agent.collaborate' needs at least one agent") end
   raise.check(2, "agent.collaborate", "string", task)
-  options = raise.check(3, "agent.collaborate", "table", options, true) or {}
+  options = options_of.read(3, "agent.collaborate", options, COLLABORATE)
   local method, results = options.coordination_method or options.method or "sequential", {}
   local shared, err
   if method == "sequential" then
@@ -207,8 +210,9 @@ end
 -- Several agents talk: each in turn hears what was said, in its own name's perspective.
 local function among(team, topic, options)
   raise.check(2, "agent.conversation", "string", topic)
+  options = options_of.read(3, "agent.conversation", options, { rounds = "integer" })
   local transcript = {}
-  for _ = 1, options.rounds or 1 do
+  for _ = 1, options_of.at_least("agent.conversation", options, "rounds", 1) or 1 do
     for _, which in ipairs(team) do
       local member, missing = need(which, "agent.conversation")
       if not member then return nil, missing end
@@ -234,7 +238,7 @@ end
 ---@param options? { rounds?: integer }
 ---@return agent.Conversation conversation
 function M.conversation(who, system, options)
-  if type(who) == "table" and not agents.is(who) then return among(who, system, options or {}) end
+  if type(who) == "table" and not agents.is(who) then return among(who, system, options) end
   local found, missing = need(who, "agent.conversation")
   if not found then return nil, missing end
   if not agents.is(found) then raise.raise("'agent.conversation' needs an agent made with agent.create") end
@@ -254,6 +258,8 @@ local function call_link(link, input)
   raise.raise("a link of a tool chain must be a function or have a function `execute`")
 end
 
+local CHAIN = { stop_on_error = "boolean", pass_previous_output = "boolean" }
+
 --- Passes a value through functions, tools or agents, each given what the one before returned. Returns
 --- `{ results, final_output, success }`.
 --- ```lua
@@ -266,7 +272,7 @@ end
 ---@return table outcome
 function M.tool_chain(links, input, options)
   raise.check(1, "agent.tool_chain", "table", links)
-  options = raise.check(3, "agent.tool_chain", "table", options, true) or {}
+  options = options_of.read(3, "agent.tool_chain", options, CHAIN)
   local results, current, failed = {}, input, false
   for index, link in ipairs(links) do
     local ok, value, err = pcall(call_link, link, options.pass_previous_output == false and input or current)

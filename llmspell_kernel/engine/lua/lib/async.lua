@@ -3,6 +3,7 @@
 local promises = require("promises")
 local scheduler = require("scheduler")
 local channel = require("lib.channel")
+local options_of = require("lib.options")
 local raise = require("raise")
 
 require("lib.promise") -- what async gives has its methods
@@ -122,6 +123,8 @@ local function join(workers)
   return whole.err
 end
 
+local MAP = { limit = "integer" }
+
 --- Calls `fn(item, index)` for every item of a list, at most `options.limit` of them at once (8 unless told), and
 --- returns the list of what it returned, in the order of the items. An error ends the others and is raised.
 --- ```lua
@@ -135,8 +138,8 @@ end
 function M.map(list, fn, options)
   raise.check(1, "async.map", "table", list)
   raise.check(2, "async.map", "function", fn)
-  options = raise.check(3, "async.map", "table", options, true) or {}
-  local limit = raise.check_integer(3, "async.map", options.limit, 1, true) or 8
+  options = options_of.read(3, "async.map", options, MAP)
+  local limit = options_of.at_least("async.map", options, "limit", 1) or 8
   local results, count, workers = {}, rawlen(list), {}
   local work = worker_of(list, count, fn, results)
   for index = 1, math_min(limit, count) do workers[index] = promises.state_of((promises.spawn(work))) end

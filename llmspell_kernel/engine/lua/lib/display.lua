@@ -1,6 +1,7 @@
 -- The members of `display`: media by their kind, and renderers for values of one's own.
 
 local globals = require("globals")
+local options_of = require("lib.options")
 local raise = require("raise")
 local snapshot = require("snapshot")
 
@@ -35,8 +36,7 @@ end
 ---@return display handle
 function M.table(rows, options)
   raise.check(1, "display.table", "table", rows)
-  raise.check(2, "display.table", "table", options, true)
-  local wanted = options and raise.check(2, "display.table", "table", options.columns, true)
+  local wanted = options_of.read(2, "display.table", options, { columns = "table" }).columns
   if not wanted then return globals.display(rows) end
   local names = {}
   for index = 1, rawlen(wanted) do
@@ -147,11 +147,14 @@ local function base64(data)
   return concat(parts)
 end
 
+local IMAGE = { width = "number|string", height = "number|string", alt = "string" }
+local PLAYER = { width = "number|string", height = "number|string" }
+
 local function attributes(options)
   local text = ""
   for _, name in next, { "width", "height", "alt" } do
     local value = options[name]
-    if value ~= nil then text = text .. format(' %s="%s"', name, escaped(value)) end
+    if value ~= nil then text = text .. format(' %s="%s"', name, escaped(tostring(value))) end
   end
   return text
 end
@@ -161,7 +164,7 @@ end
 ---@param options? table `width`, `height` (pixels), `alt`
 ---@return display handle
 function M.image(what, options)
-  raise.check(2, "display.image", "table", options, true)
+  options = options and options_of.read(2, "display.image", options, IMAGE)
   local data, kind = read(what, "display.image")
   if sub(kind, 1, 6) ~= "image/" then raise.raise("'display.image' got " .. kind) end
   local alt = options and options.alt or "<" .. kind .. ", " .. #data .. " bytes>"
@@ -173,11 +176,11 @@ function M.image(what, options)
 end
 
 local function player(tag, what, caller, options)
-  raise.check(2, caller, "table", options, true)
+  options = options_of.read(2, caller, options, PLAYER)
   local data, kind = read(what, caller)
   return globals.display({
     ["text/html"] = format('<%s controls src="data:%s;base64,%s"%s></%s>', tag, kind, base64(data),
-      attributes(options or {}), tag),
+      attributes(options), tag),
     ["text/plain"] = "<" .. kind .. ", " .. #data .. " bytes>",
   })
 end

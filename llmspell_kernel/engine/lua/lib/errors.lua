@@ -3,6 +3,7 @@
 local errorobject = require("errorobject")
 local guarded, guarded_x = require("guarded").pcall, require("guarded").xpcall
 local host = require("host")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -47,6 +48,11 @@ local function copy(fields)
   return result
 end
 
+local FIELDS = {
+  retryable = "boolean", suggestion = "string", provider = "string", details = "table", cause = "any", code = "any",
+  message = "any", at = "string", errors = "table",
+}
+
 --- Makes an error object: `err.code`, `err.message`, and what `fields` adds (`retryable`, `suggestion`, `details`).
 --- Raise it with `error(err)`, or return it after nil. With one argument that is the message, or a table of all fields.
 --- ```lua
@@ -59,15 +65,14 @@ end
 ---@return Error err
 function M.new(code, message, fields)
   if type(code) == "table" then
-    local made = copy(code)
+    local made = copy(options_of.check(1, "errors.new", code, FIELDS))
     made.message = made.message or "an error without a message"
     made.code = made.code or "error"
     return errorobject.new(made)
   end
   raise.check(1, "errors.new", "string", code)
   raise.check(2, "errors.new", "string", message, true)
-  raise.check(3, "errors.new", "table", fields, true)
-  local made = copy(fields or {})
+  local made = copy(options_of.check(3, "errors.new", fields, FIELDS))
   made.code, made.message = message and code or "error", message or code
   return errorobject.new(made)
 end
@@ -289,18 +294,23 @@ end
 
 -- ── trying again ───────────────────────────────────────────────────────────────────────────────────
 
+-- The second line is how go-llmspell called them.
+local RETRY = {
+  times = "integer", backoff = "number|function", factor = "number", max = "number", jitter = "number", on = "function",
+  max_attempts = "integer", initial_delay = "number", max_delay = "number", strategy = "string",
+}
+
+local function milliseconds(value) return value and value / 1000 end
+
 -- How long to wait after each attempt, as a function of its number.
 local function waits(options)
   local backoff = options.backoff
   if type(backoff) == "function" then return backoff end
-  local first = backoff
-  if first == nil then first = options.initial_delay and options.initial_delay / 1000 or 0.5 end
-  raise.check_number(2, "errors.retry", first, 0)
-  local most = raise.check_number(2, "errors.retry", options.max, 0, true)
-    or (options.max_delay and options.max_delay / 1000) or 30
-  local factor = raise.check_number(2, "errors.retry", options.factor, 1, true) or 2
-  local jitter = raise.check_number(2, "errors.retry", options.jitter, 0, true) or 0
-  local linear = options.strategy == "linear"
+  local function number(key, least) return options_of.at_least("errors.retry", options, key, least) end
+  local first = number("backoff", 0) or milliseconds(number("initial_delay", 0)) or 0.5
+  local most = number("max", 0) or milliseconds(number("max_delay", 0)) or 30
+  local factor, jitter = number("factor", 1) or 2, number("jitter", 0) or 0
+  local linear = options_of.one_of("errors.retry", options, "strategy", { "exponential", "linear" }) == "linear"
   return function(attempt)
     local seconds = linear and first * attempt or first * factor ^ (attempt - 1)
     return math_min(most, seconds) * (1 + jitter * random())
@@ -335,9 +345,9 @@ end
 ---@return any values
 function M.retry(fn, options)
   raise.check(1, "errors.retry", "function", fn)
-  options = raise.check(2, "errors.retry", "table", options, true) or {}
-  local on = raise.check(2, "errors.retry", "function", options.on, true)
-  local times = raise.check_integer(2, "errors.retry", options.times or options.max_attempts or 3, 1)
+  options = options_of.read(2, "errors.retry", options, RETRY)
+  local on = options.on
+  local times = options_of.at_least("errors.retry", options, options.times and "times" or "max_attempts", 1) or 3
   local wait = waits(options)
   for attempt = 1, times do
     local results = pack(guarded(fn, attempt))
@@ -355,6 +365,8 @@ function M.retry(fn, options)
 end
 
 -- ── circuit breakers ───────────────────────────────────────────────────────────────────────────────
+
+local BREAKER = { threshold = "integer", reset = "number", failure_threshold = "integer", reset_timeout = "number" }
 
 --- A function that is not called while it keeps failing; `state` is `closed` (all is well), `open` or `half_open`,
 --- `failures` how often it has failed in a row. Call it as the function itself.
@@ -436,11 +448,10 @@ end
 ---@return Breaker breaker
 function M.circuit_breaker(fn, options)
   raise.check(1, "errors.circuit_breaker", "function", fn)
-  options = raise.check(2, "errors.circuit_breaker", "table", options, true) or {}
-  local threshold = options.threshold or options.failure_threshold or 5
-  threshold = raise.check_integer(2, "errors.circuit_breaker", threshold, 1)
-  local reset = options.reset or (options.reset_timeout and options.reset_timeout / 1000) or 30
-  raise.check_number(2, "errors.circuit_breaker", reset, 0)
+  options = options_of.read(2, "errors.circuit_breaker", options, BREAKER)
+  local function number(key, least) return options_of.at_least("errors.circuit_breaker", options, key, least) end
+  local threshold = number("threshold", 1) or number("failure_threshold", 1) or 5
+  local reset = number("reset", 0) or milliseconds(number("reset_timeout", 0)) or 30
   local breaker = setmetatable({}, breaker_meta)
   breakers[breaker] = { fn = fn, threshold = threshold, reset = reset, failures = 0 }
   return breaker

@@ -1,8 +1,8 @@
 -- `http`: requests, made by the kernel process (bridges/http.py) to hosts that are granted.
 
 local bridge = require("bridge")
-local codec = require("codec")
 local json = require("lib.json")
+local options_of = require("lib.options")
 local raise = require("raise")
 
 local getmetatable, next, rawget, rawset, setmetatable, tostring, type =
@@ -139,19 +139,15 @@ local function has_header(headers, name)
 end
 
 local KNOWN = {
-  url = true, method = true, headers = true, query = true, body = true, json = true, form = true, auth = true,
-  timeout = true,
+  url = "string", method = "string", headers = "table", query = "table", body = "any", json = "any",
+  form = "table", auth = "any", timeout = "number",
 }
 
 -- The request as the kernel process takes it.
 local function prepared(caller, options)
-  local unknown = codec.array({})
-  for key in next, options do
-    if not KNOWN[key] then unknown[#unknown + 1] = tostring(key) end
-  end
+  options = options_of.read(1, caller, options, KNOWN)
   local headers, body, kind = {}, options.body, nil
-  local given = raise.check(1, caller, "table", options.headers, true) or {}
-  for key, value in next, given do rawset(headers, key, value) end
+  for key, value in next, options.headers or {} do rawset(headers, key, value) end
   if options.json ~= nil then
     body, kind = json.encode(options.json), "application/json"
   elseif options.form ~= nil then
@@ -169,7 +165,6 @@ local function prepared(caller, options)
     body = body,
     auth = options.auth,
     timeout = options.timeout,
-    unknown = #unknown > 0 and unknown or nil, -- which the person is warned of
   }
 end
 
@@ -190,7 +185,8 @@ end
 ---@return http.Response response
 function M.request(options)
   if type(options) == "string" then options = { url = options } end
-  return request("http.request", raise.check(1, "http.request", "table", options))
+  local answer, err = request("http.request", raise.check(1, "http.request", "table", options))
+  return answer, err
 end
 
 local function method_of(name, with_body)
@@ -198,12 +194,17 @@ local function method_of(name, with_body)
   if with_body then
     return function(url, body, headers)
       raise.check(1, caller, "string", url)
-      return request(caller, { url = url, method = upper(name), body = body == nil and "" or body, headers = headers })
+      raise.check(3, caller, "table", headers, true)
+      body = body == nil and "" or body
+      local answer, err = request(caller, { url = url, method = upper(name), body = body, headers = headers })
+      return answer, err -- no tail calls: they would take this function's name out of tracebacks
     end
   end
   return function(url, headers)
     raise.check(1, caller, "string", url)
-    return request(caller, { url = url, method = upper(name), headers = headers })
+    raise.check(2, caller, "table", headers, true)
+    local answer, err = request(caller, { url = url, method = upper(name), headers = headers })
+    return answer, err
   end
 end
 

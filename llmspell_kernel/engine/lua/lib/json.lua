@@ -3,6 +3,7 @@
 
 local codec = require("codec")
 local errorobject = require("errorobject")
+local options_of = require("lib.options")
 local raise = require("raise")
 
 local byte, char, find, format, gsub, match, rep, sub =
@@ -199,11 +200,14 @@ put_value = function(value, depth)
   end
 end
 
-local function indent_of(given)
+local OPTIONS = { indent = "integer|string|boolean", sort = "boolean" }
+
+local function indent_of(options)
+  local given = options.indent
   if given == true then return "  " end
   if type(given) == "string" then return given end
   if given == nil or given == false then return nil end
-  return rep(" ", raise.check_integer(2, "json.encode", given, 0))
+  return rep(" ", options_of.at_least("json.encode", options, "indent", 0))
 end
 
 --- How JSON is written.
@@ -222,11 +226,10 @@ end
 ---@param options? json.Options|boolean true: indented
 ---@return string json
 function M.encode(value, options)
-  if options ~= nil and type(options) ~= "boolean" then raise.check(2, "json.encode", "table", options) end
-  if options == true then options = { indent = true } end
-  options = options or {}
-  step = indent_of(options.indent)
-  sorted_names = options.sort ~= false
+  if type(options) == "boolean" then options = { indent = options } end
+  if options ~= nil then options = options_of.read(2, "json.encode", options, OPTIONS) end
+  step = options and indent_of(options) or nil
+  sorted_names = not options or options.sort ~= false
   out, count, active, trail = {}, 0, {}, {}
   local ok, problem = pcall(put_value, value, 0)
   local text = ok and concat(out, "", 1, count)

@@ -4,6 +4,7 @@
 local guarded = require("guarded").pcall
 local host = require("host")
 local preview = require("preview")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -279,6 +280,8 @@ function M.get_level() return settings.level end
 ---@return boolean enabled
 function M.is_enabled(level) return methods.is_enabled(root, level) end
 
+local SETTINGS = { level = "string", time = "boolean", sink = "function|false" }
+
 --- Sets how lines are written: `level`; `time`, whether they begin with the time; `sink`, a function that also gets
 --- each line as a table `{ level, name, message, fields }` (false for none).
 --- ```lua
@@ -287,9 +290,10 @@ function M.is_enabled(level) return methods.is_enabled(root, level) end
 ---@param options { level?: string, time?: boolean, sink?: function|false }
 function M.configure(options)
   raise.check(1, "log.configure", "table", options)
+  options = options_of.read(1, "log.configure", options, SETTINGS)
   if options.level ~= nil then settings.level = check_level(1, "log.configure", options.level) end
-  if options.time ~= nil then settings.time = options.time and true or false end
-  if options.sink ~= nil then settings.sink = raise.check(1, "log.configure", "function", options.sink or nil, true) end
+  if options.time ~= nil then settings.time = options.time end
+  if options.sink ~= nil then settings.sink = options.sink or nil end
 end
 
 --- Goes along with a loop and shows how far it is, as `progress` does.

@@ -5,6 +5,7 @@ local bridge = require("bridge")
 local codec = require("codec")
 local host = require("host")
 local path = require("lib.path")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
@@ -75,7 +76,7 @@ local instruments = {} -- name → { kind, unit, description, points }
 local function instrument(kind, caller, name, options)
   raise.check(1, caller, "string", name)
   if type(options) == "string" then options = { description = options } end
-  options = raise.check(2, caller, "table", options, true) or {}
+  options = options_of.read(2, caller, options, { unit = "string", description = "string" })
   local found = instruments[name]
   if found and found.kind ~= kind then raise.raise("'" .. name .. "' is a " .. found.kind .. " already") end
   if not found then

@@ -6,6 +6,7 @@ local errorobject = require("errorobject")
 local failure = require("failure")
 local guarded = require("guarded").pcall
 local host = require("host")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -183,6 +184,35 @@ local function work(job)
   end
 end
 
+local OPTIONS = { workers = "integer", chunk = "integer", errors = "string" }
+
+local function map(name, list, fn, options)
+  options = options_of.read(name == "parallel.map" and 3 or 2, name, options, OPTIONS)
+  local workers = options_of.at_least(name, options, "workers", 1) or host.cores()
+  local chunk = options_of.at_least(name, options, "chunk", 1)
+  local errors = options_of.one_of(name, options, "errors", { "raise", "collect" })
+  local count = rawlen(list)
+  local share = math_max(1, math_ceil(count / (workers * PARTS_EACH)))
+  local job = {
+    list = list, fn = fn, count = count, workers = workers,
+    size = math_min(PART_MOST, chunk or share),
+    collect = errors == "collect",
+    task = scheduler.current(),
+    next = 1, parts = {}, arrived = {}, results = {}, errors = {},
+  }
+  if scheduler.is_child() or workers == 1 or count < 2 then
+    in_order(job, 1, count)
+  else
+    local ok, err = pcall(work, job)
+    end_all(job)
+    if not ok then error(err, 0) end
+  end
+  sort(job.errors, function(a, b) return a.index < b.index end)
+  if job.collect then return job.results, job.errors end
+  if job.errors[1] then error(job.errors[1], 0) end
+  return job.results
+end
+
 --- How to divide the work.
 ---@class parallel.Options
 ---@field workers? integer how many processes at once (as many as there are cores)
@@ -214,29 +244,7 @@ end
 function M.map(list, fn, options)
   raise.check(1, "parallel.map", "table", list)
   raise.check(2, "parallel.map", "function", fn)
-  options = raise.check(3, "parallel.map", "table", options, true) or {}
-  local workers = raise.check_integer(3, "parallel.map", options.workers, 1, true) or host.cores()
-  local chunk = raise.check_integer(3, "parallel.map", options.chunk, 1, true)
-  local count = rawlen(list)
-  local share = math_max(1, math_ceil(count / (workers * PARTS_EACH)))
-  local job = {
-    list = list, fn = fn, count = count, workers = workers,
-    size = math_min(PART_MOST, chunk or share),
-    collect = options.errors == "collect",
-    task = scheduler.current(),
-    next = 1, parts = {}, arrived = {}, results = {}, errors = {},
-  }
-  if scheduler.is_child() or workers == 1 or count < 2 then
-    in_order(job, 1, count)
-  else
-    local ok, err = pcall(work, job)
-    end_all(job)
-    if not ok then error(err, 0) end
-  end
-  sort(job.errors, function(a, b) return a.index < b.index end)
-  if job.collect then return job.results, job.errors end
-  if job.errors[1] then error(job.errors[1], 0) end
-  return job.results
+  return map("parallel.map", list, fn, options)
 end
 
 --- Calls several functions at once, each in a process of its own, and returns the list of what they returned.
@@ -256,7 +264,7 @@ function M.run(functions, options)
         .. raise.type_of(functions[index]) .. ")")
     end
   end
-  return M.map(functions, function(fn) return fn() end, options)
+  return map("parallel.run", functions, function(fn) return fn() end, options)
 end
 
 --- Returns how many processes compute at once unless told: the number of cores, 1 where the system cannot fork.

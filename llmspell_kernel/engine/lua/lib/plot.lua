@@ -1,6 +1,7 @@
 -- `plot`: charts as Vega-Lite, which JupyterLab draws itself; the kernel adds a picture for everything else.
 
 local bridge = require("bridge")
+local options_of = require("lib.options")
 local raise = require("raise")
 local plot_data = require("lib.plot_data")
 
@@ -78,10 +79,24 @@ local function draw(chart, mark, rows, encoding, options, count)
   return show(spec, text, options.picture ~= false, false)
 end
 
+local function with(more)
+  local options = {
+    title = "string|number", x = "string", x_title = "string", y_title = "string", width = "number", height = "number",
+    picture = "boolean",
+  }
+  for key, wanted in next, more do options[key] = wanted end
+  return options
+end
+
+local FIELDS = with({ y = "string", color = "string", color_title = "string", log = "boolean" })
+local KNOWN = {
+  line = FIELDS, bar = FIELDS, scatter = FIELDS, hist = with({ bins = "number" }),
+  heatmap = with({ y = "string", color = "string", color_title = "string" }),
+}
+
 local function checked(name, data, options)
   raise.check(1, "plot." .. name, "table", data)
-  raise.check(2, "plot." .. name, "table", options, true)
-  options = options or {}
+  options = options_of.read(2, "plot." .. name, options, KNOWN[name])
   for option, most in next, { width = PIXELS, height = PIXELS, bins = BINS } do
     local value = options[option]
     if value ~= nil and not (type(value) == "number" and value >= 1 and value <= most) then

@@ -3,6 +3,7 @@
 local errorobject = require("errorobject")
 local host = require("host")
 local modules = require("modules")
+local options_of = require("lib.options")
 local raise = require("raise")
 local sandbox = require("sandbox")
 local scheduler = require("scheduler")
@@ -26,6 +27,12 @@ local function copy(fields)
 end
 
 -- ── parameters ─────────────────────────────────────────────────────────────────────────────────────
+
+local PARAMETER = { type = "string", default = "any", required = "boolean", enum = "table", description = "string" }
+local ABOUT = {
+  name = "string", version = "string|number", description = "string", author = "string", params = "table",
+  cache_ttl = "number",
+}
 
 --- What is known of a parameter.
 ---@class spell.Parameter
@@ -80,7 +87,7 @@ end
 ---@return any value
 function M.params(name, about)
   raise.check(1, "spell.params", "string", name, true)
-  raise.check(2, "spell.params", "table", about, true)
+  if about ~= nil then options_of.read(2, "spell.params", about, PARAMETER) end
   if name == nil then
     local all = {}
     for each in next, declared do all[each] = M.params(each) end
@@ -103,11 +110,16 @@ end
 ---@return table about
 function M.init(about)
   raise.check(1, "spell.init", "table", about)
-  config = copy(about)
+  config = copy(options_of.check(1, "spell.init", about, ABOUT))
   config.name = about.name or "notebook"
   declared = {}
-  for name, parameter in next, raise.check(1, "spell.init", "table", about.params, true) or {} do
-    declared[name] = type(parameter) == "table" and parameter or { default = parameter }
+  for name, parameter in next, about.params or {} do
+    if type(parameter) == "table" then
+      options_of.read(1, "spell.init", parameter, PARAMETER)
+      declared[name] = parameter
+    else
+      declared[name] = { default = parameter }
+    end
     M.params(name)
   end
   return config

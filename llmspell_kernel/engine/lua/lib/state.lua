@@ -7,6 +7,7 @@ local codec = require("codec")
 local errorobject = require("errorobject")
 local path = require("lib.path")
 local named = require("lib.names").of("state") -- for completion
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -420,6 +421,8 @@ end
 
 -- ── the module ─────────────────────────────────────────────────────────────────────────────────────
 
+local OPTIONS = { persistent = "boolean", defaults = "table" }
+
 --- What a state begins with, and where it is kept.
 ---@class state.Options
 ---@field persistent? boolean kept in the project's file, under its name
@@ -437,8 +440,8 @@ end
 function M.create(name, options)
   if type(name) == "table" and options == nil then name, options = nil, { defaults = name } end
   raise.check(1, "state.create", "string", name, true)
-  options = raise.check(2, "state.create", "table", options, true) or {}
-  local defaults = raise.check(2, "state.create", "table", options.defaults, true) or {}
+  options = options_of.read(2, "state.create", options, OPTIONS)
+  local defaults = options.defaults or {}
   if options.persistent and not name then raise.raise("'state.create': what is persistent needs a name") end
   local keeper = options.persistent and in_file(name) or in_memory({})
   for key, value in next, defaults do

@@ -9,6 +9,7 @@ local failure = require("failure")
 local guarded = require("guarded")
 local mocks = require("lib.testing_mock")
 local promises = require("promises")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
@@ -64,6 +65,9 @@ local function describe_by(group, fn)
   if not ok then error(err, 0) end
 end
 
+local GROUP = { skip = "boolean", only = "boolean" }
+local TEST = { skip = "boolean", only = "boolean", timeout = "number" }
+
 --- Describes a group of tests: `fn` calls `testing.it` and the like, or `testing.describe` for groups inside. The tests
 --- run when the cell has ended, and their results are shown; if one fails, the cell fails.
 --- ```lua
@@ -77,7 +81,7 @@ end
 function M.describe(name, fn, options)
   raise.check(1, "testing.describe", "string", name)
   raise.check(2, "testing.describe", "function", fn)
-  options = raise.check(3, "testing.describe", "table", options, true) or {}
+  options = options_of.read(3, "testing.describe", options, GROUP)
   local group = new_group(name, current, options)
   describe_by(group, fn)
   if current then current.members[#current.members + 1] = group else collect(group) end
@@ -86,8 +90,7 @@ end
 local function add_test(caller, name, fn, options)
   raise.check(1, caller, "string", name)
   raise.check(2, caller, "function", fn, true)
-  raise.check(3, caller, "table", options, true)
-  options = options or {}
+  options = options_of.read(3, caller, options, TEST)
   local group = current
   if not group then
     group = new_group("", nil, {})
@@ -98,7 +101,7 @@ local function add_test(caller, name, fn, options)
     fn = fn,
     skip = options.skip or not fn or group.skip,
     only = options.only or group.only,
-    timeout = raise.check_number(3, caller, options.timeout, 0, true),
+    timeout = options_of.at_least(caller, options, "timeout", 0),
   }
 end
 
@@ -118,6 +121,7 @@ end
 M.test = M.it
 
 local function with(options, key)
+  if options ~= nil and type(options) ~= "table" then return options end
   local result = { [key] = true }
   for name, value in next, options or {} do result[name] = value end
   return result
@@ -385,7 +389,7 @@ end
 ---@param options? { raise?: boolean }
 ---@return table results
 function M.run(options)
-  options = raise.check(1, "testing.run", "table", options, true) or {}
+  options = options_of.read(1, "testing.run", options, { raise = "boolean" })
   local suite = setmetatable({ passed = 0, failed = 0, skipped = 0, tests = {} }, suite_meta)
   local groups = collected_in == scheduler.cell() and roots or {}
   roots, scheduler.at_end = {}, nil

@@ -3,6 +3,7 @@
 local bridge = require("bridge")
 local globals = require("globals")
 local handles = require("handles")
+local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
@@ -246,6 +247,7 @@ local function silent() end
 function M.interact(fn, controls, options)
   raise.check(1, "interact", "function", fn)
   raise.check(2, "interact", "table", controls)
+  local manual = options_of.read(3, "interact", options, { manual = "boolean|string" }).manual
   local parameters = parameters_of(fn)
   local names, widgets = ordered(controls, parameters), {}
   for index, name in ipairs(names) do widgets[index] = control_for(controls[name], name) end
@@ -270,7 +272,6 @@ function M.interact(fn, controls, options)
   end
 
   local children = { unpack(widgets) }
-  local manual = options and options.manual
   if manual then
     local button = create("Button", { description = type(manual) == "string" and manual or "Run" })
     button:on_click(function() start() end)
@@ -332,7 +333,7 @@ end
 ---@return Form form
 function M.form(fields, options)
   raise.check(1, "widgets.form", "table", fields)
-  options = options or {}
+  options = options_of.read(2, "widgets.form", options, { title = "string", submit = "string" })
   local form = { fields = fields_of(fields), widgets = {}, done = { what = "an answer to a form" } }
   for index, field in ipairs(form.fields) do form.widgets[index] = control_for(field.control, field.label) end
   local button = create("Button", { description = options.submit or "OK", button_style = "primary" })

@@ -1,0 +1,90 @@
+"""Tables of options, wherever a function takes one: a wrong type raises, a name that is not known is told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmspell_kernel.session.outcome import Failed
+
+if TYPE_CHECKING:
+    from .conftest import Open
+
+CALLS = {
+    "async.map": ("async.map({}, print, {OPTION})", "limt = 2", "limit", "limit = 'x'"),
+    "parallel.map": ("parallel.map({}, print, {OPTION})", "worker = 2", "workers", "workers = {}"),
+    "parallel.run": ("parallel.run({}, {OPTION})", "chunks = 2", "chunk", "errors = 1"),
+    "state.create": ("state.create('s', {OPTION})", "persistant = true", "persistent", "persistent = 'yes'"),
+    "json.encode": ("json.encode({}, {OPTION})", "indnet = 2", "indent", "indent = {}"),
+    "errors.new": ("errors.new('c', 'm', {OPTION})", "sugestion = 'x'", "suggestion", "retryable = 1"),
+    "errors.retry": ("errors.retry(tostring, {OPTION})", "time = 2", "times", "backoff = 'x'"),
+    "errors.circuit_breaker": (
+        "errors.circuit_breaker(print, {OPTION})",
+        "treshold = 2",
+        "threshold",
+        "reset = '1'",
+    ),
+    "testing.describe": ("testing.describe('x', type, {OPTION})", "skp = true", None, "skip = 1"),
+    "testing.it": ("testing.it('x', io.write, {OPTION})", "time_out = 2", "timeout", "timeout = '1'"),
+    "testing.run": ("testing.run({OPTION})", "raises = false", "raise", "raise = 0"),
+    "log.configure": ("log.configure({OPTION})", "levels = 'info'", "level", "time = 1"),
+    "observability.counter": ("observability.counter('c', {OPTION})", "units = 's'", "unit", "unit = 1"),
+    "display.table": ("display.table({}, {OPTION})", "colums = {}", "columns", "columns = 'a'"),
+    "plot.line": ("plot.line({1, 2}, {OPTION})", "titel = 'x'", "title", "title = {}"),
+    "plot.hist": ("plot.hist({1, 2}, {OPTION})", "bin = 3", "bins", "width = '3'"),
+    "spell.params": ("spell.params('p', {OPTION})", "requird = true", "required", "required = 'no'"),
+    "spell.init": ("spell.init({OPTION})", "descripton = 'x'", "description", "params = 1"),
+    "spell.run": ("spell.run('nothing', {}, {OPTION})", "timout = 2", "timeout", "timeout = 'x'"),
+    "data.parse_csv": ("data.parse_csv('a', {OPTION})", "delimeter = ';'", "delimiter", "header = 1"),
+    "data.to_csv": ("data.to_csv({}, {OPTION})", "column = {}", "columns", "quote = {}"),
+    "data.parse_yaml": ("data.parse_yaml('a', {OPTION})", "al = true", None, "all = 1"),
+    "data.to_yaml": ("data.to_yaml({}, {OPTION})", "flwo = true", "flow", "flow = 'x'"),
+    "data.parse_xml": (
+        "data.parse_xml('<a/>', {OPTION})",
+        "whitspace = true",
+        "whitespace",
+        "whitespace = 0",
+    ),
+    "data.to_xml": ("data.to_xml({tag = 'a'}, {OPTION})", "ident = 2", "indent", "indent = 'x'"),
+    "http.request": (
+        "http.request({url = 'http://127.0.0.1/', OPTION})",
+        "header = {}",
+        "headers",
+        "headers = 1",
+    ),
+    "agent.collaborate": (
+        "agent.collaborate({'a'}, 'x', {OPTION})",
+        "share_contxt = true",
+        "share_context",
+        "share_context = 1",
+    ),
+    "agent.tool_chain": (
+        "agent.tool_chain({}, 1, {OPTION})",
+        "stop_on_errors = true",
+        "stop_on_error",
+        "stop_on_error = 1",
+    ),
+    "widgets.form": ("widgets.form({}, {OPTION})", "titel = 'x'", "title", "submit = 1"),
+    "interact": ("interact(print, {}, {OPTION})", "manul = true", "manual", "manual = 1"),
+}
+
+
+async def test_an_option_that_is_not_known_is_told_once_with_the_nearest(open_notebook: Open) -> None:
+    """In a variable too, which no look at the source finds."""
+    cell = await open_notebook(diagnostics="false")
+    for name, (call, wrong, near, _) in CALLS.items():
+        await cell.run(f"for _ = 1, 2 do pcall(function() {call.replace('OPTION', wrong)} end) end")
+        told = f"warning: '{name}' has no option '{wrong.partition(' ')[0]}'"
+        assert cell.last.err.count(told) == 1, (name, cell.last.err)
+        hint = f": did you mean '{near}'?\n" if near else " (it takes "
+        assert told + hint in cell.last.err, cell.last.err
+
+
+async def test_an_option_of_a_wrong_type_raises(open_notebook: Open) -> None:
+    cell = await open_notebook()
+    for name, (call, _, _, wrong) in CALLS.items():
+        outcome = await cell.run(call.replace("OPTION", wrong))
+        assert isinstance(outcome, Failed), name
+        key = wrong.partition(" ")[0]
+        assert outcome.problem.evalue.startswith(f"bad option '{key}' to '{name}' ("), outcome.problem
+        assert " expected, got " in outcome.problem.evalue, outcome.problem
+        assert outcome.problem.place, name
