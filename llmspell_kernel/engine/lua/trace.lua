@@ -159,7 +159,7 @@ end
 --- What to show of an error in a task that nobody looked at; `failure` is what failure.lua made of it.
 function M.report(task, failure)
   local where = task.id and "task " .. task.id or "a promise"
-  local lines = { format("%s in %s, which nothing waited for: %s", failure.ename, where, failure.message) }
+  local lines = { format("%s in %s, which nothing has waited for yet: %s", failure.ename, where, failure.message) }
   for _, line in next, M.frame_lines(failure) do lines[#lines + 1] = line end
   for _, line in next, M.origin_lines(task.origin) do lines[#lines + 1] = line end
   if failure.suggestion then lines[#lines + 1] = failure.suggestion end

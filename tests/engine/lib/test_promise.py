@@ -150,7 +150,7 @@ def test_awaiting_a_failed_task_raises_its_own_error(spell: Spell) -> None:
 def test_a_failure_in_a_handler_is_not_lost(spell: Spell) -> None:
     spell.run("promise.resolve(1):next(function()\n  error('in the handler')\nend)")
     assert spell.err.splitlines() == [
-        "LuaError in task 1, which nothing waited for: in the handler",
+        "LuaError in task 1, which nothing has waited for yet: in the handler",
         "  cell 1:2 in a function",
         "  started at cell 1:1",
     ]
@@ -159,7 +159,7 @@ def test_a_failure_in_a_handler_is_not_lost(spell: Spell) -> None:
 def test_a_rejection_without_a_task_is_not_lost(spell: Spell) -> None:
     spell.run("\npromise.reject('no reason')")
     assert spell.err.splitlines() == [
-        "LuaError in a promise, which nothing waited for: no reason",
+        "LuaError in a promise, which nothing has waited for yet: no reason",
         "  started at cell 1:2",
     ]
 

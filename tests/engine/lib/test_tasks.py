@@ -202,7 +202,7 @@ print('done')
 def test_an_error_that_nothing_looks_at_is_shown_with_both_stacks(spell: Spell) -> None:
     assert spell.run(FAILING) == "done\n"
     assert lines(spell.err) == [
-        "LuaError in task 1, which nothing waited for: attempt to index a nil value (field 'field')",
+        "LuaError in task 1, which nothing has waited for yet: attempt to index a nil value (field 'field')",
         "  cell 1:2 in function 'deeper'",
         "  cell 1:7 in a function",
         "  started at cell 1:5",
@@ -222,7 +222,7 @@ def test_the_creators_of_a_creator_are_shown(spell: Spell) -> None:
 def test_an_error_of_a_task_goes_to_the_cell_that_started_it(spell: Spell) -> None:
     spell.run("async(function() async.sleep(0.02) error({code = 'x', message = 'late'}) end)")
     spell.run("async.sleep(0.05)")
-    assert spell.written(2, cell=1).startswith("X in task 1, which nothing waited for: late\n")
+    assert spell.written(2, cell=1).startswith("X in task 1, which nothing has waited for yet: late\n")
     assert spell.written(2, cell=2) == ""
 
 
