@@ -32,8 +32,7 @@ def warn_of_unknown(
     """
     for key in keys:
         if key not in known:
-            plural = next((name for name in (f"{key}s", str(key).removesuffix("s")) if name in known), None)
-            near = plural or nearest(str(key), known)
+            near = _one_letter_off(str(key), known) or nearest(str(key), known)
             if slips_only and not near:
                 continue
             if near:
@@ -41,6 +40,11 @@ def warn_of_unknown(
             else:
                 hint = f" (it takes {', '.join(sorted(known))})" if 0 < len(known) <= _LISTED else ""
             current_call.get().warn(f"'{function}' has no option '{key}'{hint}")
+
+
+def _one_letter_off(key: str, known: Collection[str]) -> str | None:
+    """The option that `key` is but for its last letter, such as a plural."""
+    return next((name for name in sorted(known) if name[:-1] == key or key[:-1] == name), None)
 
 
 class Given:

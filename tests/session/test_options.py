@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmspell_kernel.bridges.reference import reference
+from llmspell_kernel.bridges.registry import installed_bridges
 from llmspell_kernel.session.outcome import Failed
 
 if TYPE_CHECKING:
+    from llmspell_kernel.language.documentation import Option
+
     from .conftest import Open
 
 CALLS = {
@@ -36,7 +40,7 @@ CALLS = {
     "spell.run": ("spell.run('nothing', {}, {OPTION})", "timout = 2", "timeout", "timeout = 'x'"),
     "data.parse_csv": ("data.parse_csv('a', {OPTION})", "delimeter = ';'", "delimiter", "header = 1"),
     "data.to_csv": ("data.to_csv({}, {OPTION})", "column = {}", "columns", "quote = {}"),
-    "data.parse_yaml": ("data.parse_yaml('a', {OPTION})", "al = true", None, "all = 1"),
+    "data.parse_yaml": ("data.parse_yaml('a', {OPTION})", "every = true", None, "all = 1"),
     "data.to_yaml": ("data.to_yaml({}, {OPTION})", "flwo = true", "flow", "flow = 'x'"),
     "data.parse_xml": (
         "data.parse_xml('<a/>', {OPTION})",
@@ -63,6 +67,32 @@ CALLS = {
         "stop_on_error",
         "stop_on_error = 1",
     ),
+    "agent.conversation": (
+        "agent.conversation({}, 'x', {OPTION})",
+        "round = 1",
+        "rounds",
+        "rounds = 'x'",
+    ),
+    "auth.api_key": ("auth.api_key('K', {OPTION})", "haeder = 'x'", "header", "query = {}"),
+    "auth.oauth2": (
+        "auth.oauth2({token_url = 'u', client_id = 'i', secret = 's', OPTION})",
+        "scopes = 'x'",
+        "scope",
+        "audience = {}",
+    ),
+    "agent.create": ("agent.create('a', {OPTION})", "sytem = 'x'", "system", "system = {}"),
+    "tools.register": (
+        "tools.register({name = 't', execute = print, OPTION})",
+        "descripton = 'x'",
+        "description",
+        "parameters = 1",
+    ),
+    "add_step": (
+        "workflow.sequential('w'):add_step({fn = print, OPTION})",
+        "on_eror = 'x'",
+        "on_error",
+        "timeout = 'x'",
+    ),
     "widgets.form": ("widgets.form({}, {OPTION})", "titel = 'x'", "title", "submit = 1"),
     "interact": ("interact(print, {}, {OPTION})", "manul = true", "manual", "manual = 1"),
 }
@@ -88,3 +118,27 @@ async def test_an_option_of_a_wrong_type_raises(open_notebook: Open) -> None:
         assert outcome.problem.evalue.startswith(f"bad option '{key}' to '{name}' ("), outcome.problem
         assert " expected, got " in outcome.problem.evalue, outcome.problem
         assert outcome.problem.place, name
+
+
+VALUES = {"string": "'x'", "number": "1", "integer": "1", "boolean": "true", "any": "1"}
+
+
+def value_for(option: Option) -> str:
+    """A value that the reference says the option may have."""
+    kind = option.type.partition("|")[0]
+    if kind.startswith('"'):
+        return kind
+    return "print" if kind.startswith("fun") else VALUES.get(kind, "{}")
+
+
+async def test_every_option_of_the_reference_is_taken(open_notebook: Open) -> None:
+    cell = await open_notebook()
+    documented = {entry.name: entry for entry in reference(installed_bridges())}
+    checked = 0
+    for name, (call, *_) in CALLS.items():
+        tables = [one.options for one in getattr(documented.get(name), "parameters", ()) if one.options]
+        for option in tables[-1] if tables else ():
+            await cell.run(call.replace("OPTION", f"{option.name} = {value_for(option)}"))
+            assert "has no option" not in cell.last.err, (name, cell.last.err)
+            checked += 1
+    assert checked > 80

@@ -298,7 +298,7 @@ async def test_an_interrupt_leaves_nothing_running(spells: Spells) -> None:
         ),
         (
             "workflow.sequential():add_step{fn = print, timeout = 'soon'}",
-            "bad argument #1 to 'timeout' (number expected, got string)",
+            "bad option 'timeout' to 'add_step' (number expected, got string)",
         ),
         (
             "workflow.sequential():add_step{fn = print, retry = {times = 'often'}}",

@@ -6,6 +6,7 @@ local hooked = require("lib.hooked")
 local host = require("host")
 local json = require("lib.json")
 local promises = require("promises")
+local options_of = require("lib.options")
 local raise = require("raise")
 local response = require("lib.response")
 local toolset = require("lib.toolset")
@@ -59,7 +60,14 @@ local function limits_of(config)
   return limits
 end
 
+local CONFIG = {
+  name = "any", description = "string", system = "string", system_prompt = "string", tools = "any", handoffs = "any",
+  max_iterations = "any", limits = "any", output_schema = "any", state = "any", model = "any", provider = "any",
+  temperature = "any", max_tokens = "any", top_p = "any", stop = "any", seed = "any", timeout = "any",
+}
+
 local function check(config)
+  options_of.check(2, "agent.create", config, CONFIG)
   limits_of(config)
   for _, key in ipairs({ "tools", "handoffs", "output_schema", "state" }) do
     if config[key] ~= nil and type(config[key]) ~= "table" then

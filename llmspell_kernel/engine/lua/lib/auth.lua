@@ -1,8 +1,9 @@
 -- `auth`: references to named secrets. They are plain data; what they stand for is known in the kernel process alone.
 
+local options_of = require("lib.options")
 local raise = require("raise")
 
-local next, setmetatable, type = next, setmetatable, type
+local next, setmetatable = next, setmetatable
 
 local M = {}
 
@@ -57,12 +58,14 @@ end
 ---@param place? auth.KeyPlace
 ---@return Credential credential
 function M.api_key(name, place)
-  place = raise.check(2, "auth.api_key", "table", place, true) or {}
-  return reference("api_key", name, "auth.api_key", {
-    header = raise.check(2, "auth.api_key", "string", place.header, true),
-    query = raise.check(2, "auth.api_key", "string", place.query, true),
-  })
+  place = options_of.read(2, "auth.api_key", place, { header = "string", query = "string" })
+  return reference("api_key", name, "auth.api_key", place)
 end
+
+local CLIENT = {
+  token_url = "string", client_id = "string", secret = "string", client_secret = "string", scope = "string",
+  audience = "string",
+}
 
 --- How a token is asked for.
 ---@class auth.Client
@@ -81,13 +84,14 @@ end
 ---@return Credential credential
 function M.oauth2(client)
   raise.check(1, "auth.oauth2", "table", client)
-  local fields = {}
+  local fields = options_of.read(1, "auth.oauth2", client, CLIENT)
+  local secret = fields.secret or fields.client_secret
   for _, key in next, { "token_url", "client_id" } do
-    if type(client[key]) ~= "string" then raise.raise("'auth.oauth2' needs '" .. key .. "'") end
-    fields[key] = client[key]
+    if not fields[key] then raise.raise("'auth.oauth2' needs '" .. key .. "'") end
   end
-  for _, key in next, { "scope", "audience" } do fields[key] = raise.check(1, key, "string", client[key], true) end
-  return reference("oauth2", client.secret or client.client_secret, "auth.oauth2", fields)
+  if not secret then raise.raise("'auth.oauth2' needs 'secret', the name of the client's secret") end
+  fields.client_secret = nil
+  return reference("oauth2", secret, "auth.oauth2", fields)
 end
 
 return M

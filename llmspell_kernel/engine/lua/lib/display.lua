@@ -32,7 +32,7 @@ end
 --- display.table({ { name = "Ada", born = 1815 } }, { columns = { "name", "born" } })
 --- ```
 ---@param rows table a list of records, or a map of them
----@param options? table `columns`: a list of names
+---@param options? { columns?: string[] } `columns`: their names, in order
 ---@return display handle
 function M.table(rows, options)
   raise.check(1, "display.table", "table", rows)
@@ -161,7 +161,7 @@ end
 
 --- Shows an image: its bytes, or a path in a granted folder.
 ---@param what string
----@param options? table `width`, `height` (pixels), `alt`
+---@param options? { width?: number, height?: number, alt?: string } in pixels; `alt` stands for it in plain text
 ---@return display handle
 function M.image(what, options)
   options = options and options_of.read(2, "display.image", options, IMAGE)
@@ -192,7 +192,7 @@ function M.audio(what) return player("audio", what, "display.audio") end
 
 --- Shows a player for a film: its bytes, or a path in a granted folder.
 ---@param what string
----@param options? table `width`, `height`
+---@param options? { width?: number, height?: number } in pixels
 ---@return display handle
 function M.video(what, options) return player("video", what, "display.video", options) end
 

@@ -144,13 +144,26 @@ local function xy(chart, mark, data, options)
   return draw(chart, mark, rows, encoding, options, count)
 end
 
+--- How a chart of points looks.
+---@class plot.Options
+---@field title? string above the chart
+---@field x? string the field of the records that goes to the right
+---@field y? string the field of the records that goes up
+---@field color? string the field of the records that tells lines or groups apart
+---@field x_title? string below the axis
+---@field y_title? string beside the axis
+---@field color_title? string above the legend
+---@field width? number in pixels (480)
+---@field height? number in pixels (280)
+---@field log? boolean a logarithmic scale for `y`
+---@field picture? boolean false: none beside the chart, for front ends that cannot draw it
+
 --- Draws a line: `{1, 4, 9}`, `{{x, y}, …}`, lines by name `{a = {…}, b = {…}}`, or records with `x` and `y` named.
---- Options: `title, x, y, color` (fields of records), `x_title, y_title, width, height, log`.
 --- ```lua
 --- plot.line({ 1, 4, 9, 16 }, { title = "Squares" })
 --- ```
 ---@param data table
----@param options? table
+---@param options? plot.Options
 function M.line(data, options)
   local mark = { type = "line", point = { size = 36, filled = true }, strokeWidth = 2.2, interpolate = "monotone" }
   return xy("line", mark, data, options)
@@ -161,7 +174,7 @@ end
 --- plot.bar({ lua = 5, python = 3 })
 --- ```
 ---@param data table
----@param options? table
+---@param options? plot.Options
 function M.bar(data, options)
   return xy("bar", { type = "bar", cornerRadiusEnd = 2 }, data, options)
 end
@@ -171,17 +184,28 @@ end
 --- plot.scatter({ { 1, 2 }, { 2, 3 } })
 --- ```
 ---@param data table
----@param options? table
+---@param options? plot.Options
 function M.scatter(data, options)
   return xy("scatter", { type = "point", filled = true, size = 60, opacity = 0.75 }, data, options)
 end
+
+--- How a histogram looks.
+---@class plot.HistOptions
+---@field title? string above the chart
+---@field x? string the field of the records that is counted
+---@field x_title? string below the axis
+---@field y_title? string beside the axis
+---@field bins? number bars at most (20)
+---@field width? number in pixels (480)
+---@field height? number in pixels (280)
+---@field picture? boolean false: none beside the chart
 
 --- Draws how often values occur; `options.bins` is how many bars at most.
 --- ```lua
 --- plot.hist({ 1, 2, 2, 3, 3, 3 })
 --- ```
 ---@param data table numbers, or records of which `x` names the field
----@param options? table
+---@param options? plot.HistOptions
 function M.hist(data, options)
   options = checked("hist", data, options)
   local rows, field = data, options.x
@@ -210,12 +234,25 @@ function M.hist(data, options)
   return draw("hist", { type = "bar", cornerRadiusEnd = 2 }, counted or rows, encoding, options, #rows)
 end
 
+--- How a heat map looks.
+---@class plot.HeatmapOptions
+---@field title? string above the chart
+---@field x? string the field of the records that tells the column
+---@field y? string the field of the records that tells the row
+---@field color? string the field of the records that tells the colour
+---@field x_title? string below the axis
+---@field y_title? string beside the axis
+---@field color_title? string above the legend
+---@field width? number in pixels (480)
+---@field height? number in pixels (280)
+---@field picture? boolean false: none beside the chart
+
 --- Draws a matrix, or records with `x`, `y` and `color`, as coloured fields.
 --- ```lua
 --- plot.heatmap({ { 1, 2 }, { 3, 4 } })
 --- ```
 ---@param data table
----@param options? table
+---@param options? plot.HeatmapOptions
 function M.heatmap(data, options)
   options = checked("heatmap", data, options)
   local rows, x, y, color = data, options.x, options.y, options.color

@@ -7,6 +7,7 @@ local hooked = require("lib.hooked")
 local host = require("host")
 local mcp = require("lib.mcp")
 local promises = require("promises")
+local options_of = require("lib.options")
 local raise = require("raise")
 local schema_of = require("lib.tool_schema").of
 local traced = require("guarded").traced
@@ -51,6 +52,11 @@ do
   M.web_fetch = registered.web_fetch.execute
 end
 
+local DESCRIPTION = {
+  name = "string", description = "string", parameters = "table", schema = "table", input_schema = "table",
+  execute = "any", record = "boolean", parallel = "any", timeout = "number",
+}
+
 -- A tool out of the table that describes it.
 local function tool_of(given, caller)
   local fn = given.execute or given.handler or given.fn or given["function"] or given.func
@@ -60,6 +66,7 @@ local function tool_of(given, caller)
   if type(fn) ~= "function" then
     raise.raise("'" .. caller .. "' needs a function `execute` for the tool '" .. given.name .. "'")
   end
+  options_of.check(1, caller, given, DESCRIPTION)
   local tool = {
     name = given.name,
     description = given.description or "",

@@ -242,7 +242,7 @@ local function silent() end
 --- ```
 ---@param fn function called with the values: by the names of its parameters, or all in one table
 ---@param controls table widgets, or plain values, by name: `{0, 10}`, `{0, 1, 0.1}`, `true`, `"text"`, `{"a", "b"}`
----@param options? table `manual = true` runs it by a button
+---@param options? { manual?: boolean|string } true, or its text: a button runs it
 ---@return Widget box
 function M.interact(fn, controls, options)
   raise.check(1, "interact", "function", fn)
@@ -329,7 +329,7 @@ end
 --- local form = widgets.form({ { "name", "Ada" }, { "age", { 0, 120 } } })
 --- ```
 ---@param fields table a list of `{ name, control, label }`, or controls by name; a control as in `interact`
----@param options? table `title`, `submit` (the text of the button)
+---@param options? { title?: string, submit?: string } `submit` is the text of the button
 ---@return Form form
 function M.form(fields, options)
   raise.check(1, "widgets.form", "table", fields)
@@ -379,7 +379,7 @@ end
 --- -- local answers = ask({ { "name", "Ada" }, { "age", { 0, 120 } } })
 --- ```
 ---@param fields table as in `widgets.form`
----@param options? table `title`, `submit`
+---@param options? { title?: string, submit?: string }
 ---@return table values by the names of the fields
 function M.ask(fields, options)
   raise.check(1, "ask", "table", fields)

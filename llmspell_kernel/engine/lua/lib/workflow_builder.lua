@@ -2,6 +2,7 @@
 
 local agents = require("lib.agent")
 local asking = require("lib.asking")
+local options_of = require("lib.options")
 local raise = require("raise")
 local workflows = require("lib.workflow_object")
 
@@ -73,6 +74,12 @@ local function type_of(step, caller)
   return kind
 end
 
+local STEP = {
+  name = "string", type = "string", tool = "any", agent = "any", fn = "function", workflow = "any", input = "any",
+  condition = "any", retry = "any", timeout = "number", fallback = "any", on_error = "string", prompt = "any",
+  params = "any", parameters = "any", retries = "any", description = "any",
+}
+
 -- A step as the runner takes it.
 local function step_of(caller, number, name, given)
   if type(name) == "table" or type(name) == "function" then given, name = name, nil end
@@ -80,6 +87,7 @@ local function step_of(caller, number, name, given)
   if agents.is_agent(given) then given = { agent = given } end
   if workflows.is(given) then given = { workflow = given, name = given.name } end
   raise.check(1, caller, "table", given)
+  options_of.check(1, caller, given, STEP)
   local step = asking.copy(given)
   step.name = name or given.name or given.id or "step" .. number
   for _, key in ipairs(FUNCTION_NAMES) do step.fn = step.fn or given[key] end
