@@ -25,7 +25,12 @@ Made = TypeVar("Made")
 _CSV = table_type(
     "data.Csv",
     "How CSV is written.",
-    option("header", "boolean", "false: there is no line of names, and rows are lists", optional=True),
+    option(
+        "header",
+        "boolean",
+        "false: there is no line of names, and rows are lists unless `columns` names them",
+        optional=True,
+    ),
     option("columns", "string[]", "the names, in order", optional=True),
     option(
         "delimiter",
@@ -83,7 +88,8 @@ class DataBridge(Bridge):
     async def parse_yaml(self, text: str | bytes, options: Annotated[Table, "data.Yaml"] = None) -> Any:
         """Read YAML (1.2's core types: ``no`` is a word, ``0o17`` a number); dates stay text, tags are refused.
 
-        ``all = true`` gives a list of all documents. What is not YAML gives ``nil, err`` with its line and column.
+        ``all = true`` gives a list of all documents. What is not YAML, and a key that is in a map twice, gives
+        ``nil, err`` with its line and column.
         """
         every = Given("data.parse_yaml", options, ("all",)).flag("all", default=False)
         return await _read(text, lambda source: data_yaml.parse(source, every=every))
@@ -129,8 +135,10 @@ class DataBridge(Bridge):
     async def parse_csv(self, text: str | bytes, options: Annotated[Table, "data.Csv"] = None) -> Any:
         """Read CSV (RFC 4180) as a list of records, by the names in its first line.
 
-        Options: ``header = false`` gives a list of lists; ``delimiter`` (``","``; ``"auto"`` guesses), ``quote``
-        (``'"'``); ``numbers = true`` turns fields that are numbers into numbers.
+        Nothing is lost: the second column of the name ``a`` is ``a_2``; a column without a name, and fields beyond
+        the last name, have their number as key. Options: ``header = false`` (there is no line of names) gives a list
+        of lists; ``columns`` names the columns, whatever the first line says; ``delimiter`` (``","``; ``"auto"``
+        guesses), ``quote`` (``'"'``); ``numbers = true`` turns fields that are numbers into numbers.
         """
         dialect = data_csv.Dialect.of("data.parse_csv", options or {})
         rows = await _read(text, dialect.parse)
@@ -141,7 +149,7 @@ class DataBridge(Bridge):
         returns="string", example='print(data.to_csv({ { n = 1, s = "x" } }, { columns = { "n", "s" } }))'
     )
     async def to_csv(self, rows: list[Any], options: Annotated[Table, "data.Csv"] = None) -> Any:
-        """Write a list of records, or of lists, as CSV with a line of names for records.
+        """Write a list of records, or of lists (nil leaves a field empty), as CSV with a line of names for records.
 
         Options: ``columns`` (a list; else every name there is, in order), ``header = false``, ``delimiter``, ``quote``.
         """

@@ -11,7 +11,7 @@ from llmspell_kernel.errors import BadArgument, WorldError
 
 _DEEPEST = 14
 """Elements inside each other: each takes two of the 32 levels that may cross to Lua."""
-_NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?\Z")
+_NAME = re.compile(r"(?:[^\W\d]|:)[\w.\-:\u00b7]*\Z")
 _UNWRITABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -137,7 +137,7 @@ def _name(name: Any, path: str) -> str:
 
 
 def _text(value: Any, path: str) -> str:
-    return escape(_plain(value, path))
+    return escape(_plain(value, path), {"\r": "&#13;"})  # as it is, a reader takes it for a line feed
 
 
 def _plain(value: Any, path: str) -> str:

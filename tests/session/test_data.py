@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llmspell_kernel.bridges import data_csv, data_xml, data_yaml
+from llmspell_kernel.engine.values import BooleanKey
 from llmspell_kernel.errors import BadArgument, WorldError
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
         ("a: 2026-01-31\nb: ~\nc:\nd: true", {"a": "2026-01-31", "b": None, "c": None, "d": True}),
         ("- .inf\n- -1.5\n- 18446744073709551616", [float("inf"), -1.5, 2.0**64]),
         ("base: &b {x: 1}\nother:\n  <<: *b\n  y: 2", {"base": {"x": 1}, "other": {"x": 1, "y": 2}}),
+        ("base: &b {x: 1}\nother: {y: 2, <<: [{x: 3}, *b]}", {"base": {"x": 1}, "other": {"y": 2, "x": 3}}),
+        ("a: !!str 5\nb: !!float 5\nc: !!int '5'\nd: ! 5", {"a": "5", "b": 5.0, "c": 5, "d": "5"}),
+        ("a: !!binary aGk=\nb: !!timestamp 2001-01-01", {"a": b"hi", "b": "2001-01-01"}),
+        ("true: 1\n1: 2\n'1': 3", {BooleanKey(True): 1, 1: 2, "1": 3}),
+        (f"- {'9' * 5000}\n- 0x{'f' * 5000}", [float("inf"), float("inf")]),
+        ("? &k x\n: [*k]", {"x": ["x"]}),
         ("", None),
     ],
 )
@@ -38,6 +45,7 @@ def test_yaml_has_the_types_of_its_core_schema(text: str, value: object) -> None
     [
         {
             "a": ["no", "1e3", "0o17", "", "~", "true", "12:30", "a: b", "- x", "two\nlines\n", "é"],
+            "breaks": ["\x85", "\u2028x\ny", "\r\n", "\r", "\ufeff", "\x7f"],
             "n": [1, 1.0, 1e300],
         },
         [[], {}, None, True, -(2**63), {"1": 1, "x": {"y": [{}]}}],
@@ -60,6 +68,20 @@ def test_yaml_comes_back_as_it_was_written(value: object, flow: bool) -> None:
         ("&a [*a]", "contains itself"),
         ("--- 1\n--- 2", "not one YAML document but several"),
         ("x: &x " + "[" * 40 + "]" * 40, "nested too deep"),
+        ("- " * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deep"),
+        ("a: &a " + "[" * 20 + "]" * 20 + "\nb: " + "[" * 20 + "*a" + "]" * 20, "nested too deep"),
+        ("a: 1\nb:\n  c: 1\n  c: 2", "line 4, column 3: the key 'c' is there already, in line 3"),
+        ("{1: a, 1.0: b}", "the key '1.0' is there already"),
+        ("<<: {a: 1}\n<<: {b: 1}", "the key '<<' is there already"),
+        ("<<: 5", "'<<' takes a map"),
+        ("~: x", "line 1, column 1: a key is a text, a number or a boolean"),
+        ("? [1]\n: x", "a key is a text"),
+        ("a: !!bool maybe", "line 1, column 4: 'maybe' is not what its tag '!!bool' says"),
+        ("a: !!binary '*'", "not base64"),
+        ("a: !!set {x}", "the tag '!!set' is not read"),
+        ("a: *b", "no anchor '&b'"),
+        ("a: \0", "line 1, column 4: control characters"),
     ],
 )
 def test_what_is_not_yaml_is_told(text: str, problem: str) -> None:
@@ -75,6 +97,20 @@ def test_aliases_that_stand_for_billions_are_refused() -> None:
         data_yaml.parse("\n".join(lines))
 
 
+def test_what_merges_twice_as_much_each_time_is_refused_at_once() -> None:
+    lines = ["a0: &a0 {a: 1, b: 2}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 60)]
+    with pytest.raises(WorldError, match="stand for too much"):
+        data_yaml.parse("\n".join(lines))
+
+
+def test_documents_together_are_limited() -> None:
+    document = "--- \na: &a [" + "1," * 30_000 + "]\nb: [*a, *a, *a, *a, *a]\n"
+    assert len(data_yaml.parse(document * 2, every=True)) == 2
+    with pytest.raises(WorldError, match="stand for too much"):
+        data_yaml.parse(document * 20, every=True)
+
+
 # ── XML ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -85,6 +121,13 @@ def test_xml_comes_back_as_it_was_written() -> None:
     assert element["text"] == "tail"
     assert data_xml.write(element) == text
     assert data_xml.parse(data_xml.write(element, indent=2)) == element
+
+
+@pytest.mark.parametrize(
+    "text", ["<a:b:c/>", "<:a/>", "<a>x&#13;\ny</a>", '<a b="&#13;&#10;&#9;"/>', "<a>]]&gt;</a>", "<é.ü-1/>"]
+)
+def test_all_that_is_read_of_xml_can_be_written_again(text: str) -> None:
+    assert data_xml.write(data_xml.parse(text)) == text
 
 
 def test_xml_indented() -> None:
@@ -143,10 +186,45 @@ def test_csv_comes_back_as_it_was_written() -> None:
     )
 
 
+def test_no_column_of_csv_is_lost() -> None:
+    text = "a,,a,a_2,,a\n1,2,3,4,5,6"
+    assert data_csv.Dialect().parse(text) == [{"a": "1", 2: "2", "a_3": "3", "a_2": "4", 5: "5", "a_4": "6"}]
+    assert data_csv.Dialect().parse(",\n1,2") == [{1: "1", 2: "2"}]
+    named = data_csv.Dialect(columns=["x"], header=False)
+    assert named.parse("1,2\n3,4") == [{"x": "1", 2: "2"}, {"x": "3", 2: "4"}]
+
+
+def test_csv_of_tables_with_numbers_as_keys() -> None:
+    write = data_csv.Dialect().write
+    assert write([{1: "z", 3: "y"}, [1, 2]]) == "z,,y\n1,2\n"
+    assert write([{"a": 1, 2: "x", 10: "y"}, {"2": "z", BooleanKey(True): 5}]) == (
+        "a,true,2,10\n1,,x,y\n,5,z,\n"
+    )
+    assert write(data_csv.Dialect().parse("a,b\n1,2,3")) == "a,b,3\n1,2,3\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([{"a": 1}, {1: 1, "1": 2}], "row 2: two keys would both be the column '1'"),
+        ([{"a": b"\xff"}], "row 1, field 'a': a string that is not UTF-8"),
+        ([[1, {}]], "row 1, field 2: a string, number or boolean expected, got table"),
+        ([5], "row 1: a table expected, got number"),
+    ],
+)
+def test_what_cannot_be_csv_is_named(rows: list[object], problem: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        data_csv.Dialect().write(rows)
+    assert problem in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
         ({"delimiter": ""}, "one character"),
+        ({"quote": "auto"}, "bad option 'quote' to 'data.parse_csv' (one character"),
+        ({"delimiter": ";", "quote": ";"}, "it is the delimiter too"),
+        ({"columns": ["a", "b", "a"]}, "'a' is there twice"),
         ({"header": 1}, "boolean expected"),
     ],
 )
@@ -177,6 +255,7 @@ CELLS = [
     ("pcall(data.parse, 'x', 'toml')", "no such format: 'toml'"),
     ("data.to_xml{tag = 'a', children = {'x', {tag = 'b'}}}", '"<a>x<b/></a>"'),
     ("data.parse_yaml('\\xff')", "not UTF-8"),
+    ("pcall(data.to_yaml, {a = channel.make()})", "argument 1.a: a Channel cannot cross"),
     ("data.get({a = {{b = 5}}}, 'a[1].b'), data.get({a = {7}}, 'a.1'), data.get({}, {'x', 1})", "5\t7\tnil"),
     ("data.get({['a.b'] = {['c d'] = 3}}, {'a.b', 'c d'}), data.get({['c d'] = 3}, '[\"c d\"]')", "3\t3"),
     ("pcall(data.get, {}, 'a..b')", "not a path: 'a..b'"),

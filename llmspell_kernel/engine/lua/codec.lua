@@ -256,7 +256,8 @@ local function put_map(t, depth)
 end
 
 put_table = function(t, depth)
-  if getmetatable(t) then
+  local meta = getmetatable(t)
+  if meta then
     if rawequal(t, null) then
       count = count + 1
       out[count] = NIL
@@ -267,6 +268,11 @@ put_table = function(t, depth)
       count = count + 1
       out[count] = handle_piece(kind, id)
       return
+    end
+    -- an object of the engine's own, such as a channel: what it is is not in its fields
+    if rawget(meta, "__metatable") == false and next(t) == nil then
+      local name = rawget(meta, "__name")
+      refuse("a " .. (type(name) == "string" and name or "table") .. " cannot cross", depth - 1)
     end
   end
   if active[t] then refuse("a cycle cannot cross", depth - 1) end
