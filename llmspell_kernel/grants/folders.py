@@ -39,6 +39,8 @@ SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev")) if os.name == "posi
 CAN_WALK = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Whether this platform can open relative to a folder; without it a swapped link may win a race."""
 
+_LONGEST = 4096
+"""Characters of a path: of longer ones no system knows."""
 _PATH_ONLY = getattr(os, "O_PATH", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _STEP = _PATH_ONLY | getattr(os, "O_DIRECTORY", 0) | _SAFE
@@ -199,6 +201,8 @@ def locate(
     """
     if not asked or "\0" in asked:
         raise BadArgument("a path is a string that is not empty and holds no zero byte")
+    if len(asked) > _LONGEST:
+        raise BadArgument(f"a path has at most {_LONGEST:,} characters, not {len(asked):,}")
     if os.name == "nt" and ":" in os.path.splitdrive(asked)[1]:
         raise BadArgument("a path holds no colon after its drive")
     lexical = Path(os.path.normpath(base / asked))

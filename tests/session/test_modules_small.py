@@ -82,7 +82,7 @@ CASES = {
         "log.set_level('warn') print(log.get_level(), log.is_enabled('info'), log.is_enabled('error')) "
         "log.set_level('info') print(log.get_level(), pcall(log.is_enabled, 'loud'))",
         "warn\tfalse\ttrue\ninfo\tfalse\t"
-        "HERE: bad argument #1 to 'logger:is_enabled' ('debug', 'info', 'warn', 'error' or 'off' expected)",
+        "HERE: bad argument #1 to 'log.is_enabled' ('debug', 'info', 'warn', 'error' or 'off' expected, got 'loud')",
     ),
     "errors.aggregate": (
         "local e = errors.aggregate({'a', errors.new('full', 'b')}) "
@@ -108,7 +108,7 @@ CASES = {
     ),
     "Error:add_detail": (
         "local e = errors.new('c', 'm') print(e:add_detail('a', 1) == e, e.details.a, pcall(e.add_detail, e))",
-        "true\t1\tfalse\tHERE: bad argument #1 to 'err:add_detail' (string expected, got no value)",
+        "true\t1\tfalse\tHERE: bad argument #1 to 'err:add_detail' (string expected, got nil)",
     ),
     "observability.track, Span:record_error": (
         "local f = observability.track(function(x) if not x then error('no', 0) end return x, 2 end, 'small.track') "

@@ -31,7 +31,7 @@ CELLS = [
     ("s:append('log', 'a', 'b'), s:append('log', {c = 1}), #s:get('log')", "2\t3\t3"),
     ("s:delete('log[1]'), s:get('log[1]'), s:delete('log.x'), s:delete('nothing')", '"a"\t"b"\tnil\tnil'),
     ("pcall(s.increment, s, 'log')", "'increment' adds to a number, but at 'log' is a table"),
-    ("pcall(s.append, s, 'n', 1)", "'append' adds to a list, but at 'n' is something else"),
+    ("pcall(s.append, s, 'n', 1)", "'append' adds to a list, but at 'n' is a number"),
     ("table.concat(s:keys(), ' '), table.concat(s:keys('deep'), ' ')", '"a count deep dotted.key fresh log m n"\t"er"'),
     ("before = s:snapshot(); s:set('n', 'new'); s:delete('m'); s:set('z', 1);", "None"),
     ("table.concat(data.map(s:diff(before), function(d) return d.path .. ' ' .. d.kind end), ', ')",

@@ -90,6 +90,6 @@ function B.proxy(declaration)
 end
 
 -- Module name → function that gives its members, for introspection.
-B.members = {}
+B.members = raise.members
 
 return B

@@ -11,7 +11,7 @@ local raise = require("raise")
 local trace = require("trace")
 
 local error, next, pcall, select, setmetatable = error, next, pcall, select, setmetatable
-local raw_resume, unpack = coroutine.resume, table.unpack
+local match, raw_resume, tonumber, unpack = string.match, coroutine.resume, tonumber, table.unpack
 
 local MOST_TOLD = 100000 -- numbers of calls: they are told on the stack
 
@@ -218,13 +218,26 @@ return function(S)
     host.send("cancel", waiter.call)
   end
 
+  -- Raise for what cannot be sent, which the codec names so: `argument 2.items[3]: a coroutine cannot cross`.
+  local function refuse(module, name, problem)
+    local index, where, words = match(problem, "^argument (%d+)([^:]*): (.*)$")
+    if not index then raise.raise(problem) end
+    if where ~= "" then words = where .. ": " .. words end
+    if raise.types[module] then
+      raise.refuse(index - 1, module .. ":" .. name, words)
+    elseif raise.members[module] then
+      raise.refuse(tonumber(index), module .. "." .. name, words)
+    end
+    raise.raise("what was given cannot be sent: " .. words) -- to a bridge that spells know nothing of
+  end
+
   local function encoded(module, name, ...)
     if alone then
       raise.raise("'" .. module .. "." .. name .. "' cannot be called inside parallel.map, which computes in processes "
         .. "of its own; async.map makes many calls at once")
     end
     local ok, arguments = encode_values(...)
-    if not ok then raise.raise("bad argument to '" .. module .. "." .. name .. "': " .. arguments) end
+    if not ok then refuse(module, name, arguments) end
     return arguments
   end
 

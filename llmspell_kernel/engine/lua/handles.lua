@@ -54,6 +54,7 @@ end
 --- Declare a type and its methods; `bind(type, method)` makes the function that calls the bridge.
 function M.declare(declaration, bind)
   if not types[declaration.name] then metatable_of(declaration.name) end
+  raise.types[declaration.name] = true
   for _, method in next, declaration.methods do
     methods_of[declaration.name][method] = method_of(declaration.name, method, bind(declaration.name, method))
   end

@@ -121,7 +121,7 @@ function load_file(name, read)
   end
   local guard <close> = entered(task, name) -- luacheck: ignore 211
   local path, source = read(name)
-  if not path then raise.raise("module '" .. name .. "' not found: " .. tostring(source)) end
+  if not path then raise.raise("module " .. raise.shown(name) .. " not found: " .. tostring(source)) end
   local value = run(name, path, source)
   return value
 end

@@ -2,13 +2,15 @@
 -- the engine they are found, and in the words that Lua itself uses.
 
 local getinfo, getmetatable = debug.getinfo, debug.getmetatable
-local error, find, format, rawget, type = error, string.find, string.format, rawget, type
+local concat, error, find, format, gsub, match, next, rawget, sub, type =
+  table.concat, error, string.find, string.format, string.gsub, string.match, next, rawget, string.sub, type
 local math_type = math.type
 
 local M = {}
 
 local OWN = "^=%[llmspell"
 local LEVELS = 40
+local SHOWN = 60 -- bytes of a text in a message
 
 -- The level, seen by the caller, of the innermost function that is the user's; nil if there is none near.
 local function user_level()
@@ -34,15 +36,64 @@ function M.type_of(value)
   return type(name) == "string" and name or type(value)
 end
 
---- Raise `bad argument #1 to 'channel.make' (number expected, got string)`.
-function M.bad_argument(index, name, expected, value)
-  local got = value == nil and "no value" or M.type_of(value)
-  error(format("bad argument #%d to '%s' (%s expected, got %s)", index, name, expected, got), user_level() or 0)
+--- A text in a message, in quotes: of a long one how it begins.
+function M.shown(text)
+  if #text <= SHOWN then return "'" .. text .. "'" end
+  return "'" .. match(sub(text, 1, SHOWN), "^(.-)[\192-\247]?[\128-\191]*$") .. "...'"
 end
 
---- Raise unless `value` is of the Lua type `expected`; nil passes if `optional`. Returns `value`.
+-- ── arguments ──────────────────────────────────────────────────────────────────────────────────────
+
+--- Module → a function that gives its members; bridge.lua fills it.
+M.members = {}
+
+--- The types of objects whose methods are bridge calls; handles.lua fills it.
+M.types = {}
+
+-- The function's name as the user wrote it, where it has several: `json.parse` is `json.decode`.
+local function as_called(name)
+  local module, member = match(name, "^([%w_]+)%.([%w_]+)$")
+  local members = module and M.members[module]
+  local level = members and user_level()
+  local info = level and getinfo(level - 1, "nf")
+  local written = info and info.name
+  if not written or written == member then return name end
+  local all = members()
+  if rawget(all, written) ~= info.func or rawget(all, member) ~= info.func then return name end
+  return module .. "." .. written
+end
+
+--- Raise `bad argument #1 to 'channel.make' (words)`. A method's number 1 is the one after `self`.
+function M.refuse(index, name, words)
+  error(format("bad argument #%d to '%s' (%s)", index, as_called(name), words), user_level() or 0)
+end
+
+local refuse = M.refuse
+
+--- Raise `bad argument #1 to 'channel.make' (number expected, got string)`.
+function M.bad_argument(index, name, expected, value)
+  local words = expected .. " expected, got " .. M.type_of(value)
+  refuse(index, name, words)
+end
+
+--- Raise because the method `name` (`state:get`) was called on something else than its object.
+function M.no_self(name)
+  local method = match(name, "[^:]+$")
+  error(format("call %s with a colon: %s(…)", method, name), user_level() or 0)
+end
+
+--- Whether a table is an object of the engine's own, such as a promise: what it has is not in its fields.
+function M.is_object(value)
+  local meta = getmetatable(value)
+  return meta ~= nil and rawget(meta, "__metatable") == false and type(rawget(meta, "__name")) == "string"
+end
+
+--- Raise unless `value` is of the Lua type `expected`; nil passes if `optional`. Returns `value`. A promise is no
+--- table, nor is any other object of ours.
 function M.check(index, name, expected, value, optional)
-  if type(value) ~= expected and not (optional and value == nil) then
+  if type(value) == expected then
+    if expected == "table" and M.is_object(value) then M.bad_argument(index, name, expected, value) end
+  elseif value ~= nil or not optional then
     M.bad_argument(index, name, expected, value)
   end
   return value
@@ -53,22 +104,35 @@ function M.check_number(index, name, value, least, optional)
   if value == nil and optional then return nil end
   if type(value) ~= "number" then M.bad_argument(index, name, "number", value) end
   if value < least or value ~= value then
-    error(
-      format("bad argument #%d to '%s' (a number of at least %s expected, got %s)", index, name, least, value),
-      user_level() or 0
-    )
+    refuse(index, name, format("a number of at least %s expected, got %s", least, value))
   end
   return value
 end
 
---- Raise unless `value` is an integer of at least `least`; nil passes if `optional`. Returns it as an integer.
-function M.check_integer(index, name, value, least, optional)
-  value = M.check_number(index, name, value, least, optional)
-  if value == nil or math_type(value) == "integer" then return value end
-  if value % 1 ~= 0 or value >= 2 ^ 63 then
-    error(format("bad argument #%d to '%s' (number has no integer representation)", index, name), user_level() or 0)
+--- Raise unless `value` is a whole number; nil passes if `optional`. Returns it as an integer.
+function M.check_whole(index, name, value, optional)
+  if value == nil and optional then return nil end
+  if type(value) ~= "number" then M.bad_argument(index, name, "number", value) end
+  if math_type(value) == "integer" then return value end
+  if value % 1 ~= 0 or value >= 2 ^ 63 or value < -2 ^ 63 then
+    refuse(index, name, "number has no integer representation")
   end
   return value // 1 | 0
+end
+
+--- Raise unless `value` is an integer of at least `least`; nil passes if `optional`. Returns it as an integer.
+function M.check_integer(index, name, value, least, optional)
+  return M.check_whole(index, name, M.check_number(index, name, value, least, optional), optional)
+end
+
+--- Raise unless `value` is one of the strings in the list `known`; nil passes if `optional`. Returns `value`.
+function M.check_option(index, name, value, known, optional)
+  M.check(index, name, "string", value, optional)
+  for _, one in next, known do
+    if value == one or value == nil then return value end
+  end
+  local all = gsub(concat(known, "', '"), "', '([^']+)$", "' or '%1")
+  refuse(index, name, "'" .. all .. "' expected, got " .. M.shown(value))
 end
 
 return M

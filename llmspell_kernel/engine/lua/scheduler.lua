@@ -383,7 +383,8 @@ end
 -- When something can run next: now, at a deadline, or (nil) when a frame comes.
 local function next_deadline()
   if head then return host.now() end
-  return timers.next()
+  local deadline = timers.next()
+  return deadline and math_min(deadline, host.now() + LONGEST) -- no further than a system call can wait
 end
 
 local function run_slice()

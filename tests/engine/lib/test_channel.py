@@ -78,7 +78,7 @@ def test_closing_wakes_receivers_and_leaves_what_was_sent(spell: Spell) -> None:
         ("local ch = channel.make() async(function() ch:close() end) ch:send(1)", "send on a closed channel"),
         ("local ch = channel.make() ch:close() ch:close()", "close of a closed channel"),
         ("channel.make().x = 1", "a channel is read-only"),
-        ("channel.make().send({}, 1)", "bad argument #1 to 'channel:send' (Channel expected, got table)"),
+        ("channel.make().send({}, 1)", "call send with a colon: channel:send(…)"),
         ("channel.make(1.5)", "bad argument #1 to 'channel.make' (number has no integer representation)"),
         (
             "channel.select({'>', channel.make()})",

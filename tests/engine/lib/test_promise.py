@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         ("type(promise.resolve(1)), getmetatable(promise.resolve(1))", "table\tfalse"),
         ("pcall(function() promise.resolve(1).state = 2 end)", "false\tcell 1:1: a promise is read-only"),
         ("pcall(promise.all)",
-         "false\tcell 1:1: bad argument #1 to 'promise.all' (table expected, got no value)"),
+         "false\tcell 1:1: bad argument #1 to 'promise.all' (table expected, got nil)"),
         ("pcall(promise.await, {})",
          "false\tcell 1:1: bad argument #1 to 'promise.await' (Promise expected, got table)"),
     ],

@@ -14,7 +14,7 @@ describe("Lua 5.1 names", function()
     expect(loadstring("return spec_seen")()):to_be(7)
     expect(select(2, loadstring("x =", "=mine"))):to_match("^mine:1:")
     expect(loadstring("\27Lua")):to_be_nil()
-    expect(function() loadstring(nil) end):to_raise("bad argument #1 to 'loadstring' (string expected, got no value)")
+    expect(function() loadstring(nil) end):to_raise("bad argument #1 to 'loadstring' (string expected, got nil)")
   end)
 
   it("measures tables", function()

@@ -44,12 +44,12 @@ function M.wrap(fn)
   return function(...) return (promises.spawn(fn, ...)) end
 end
 
---- Waits for a promise and returns its values; raises what it was rejected with. Tasks go on meanwhile. The promise's
---- own `await` method returns `nil, err` instead of raising.
+--- Waits for a promise (or for what a function that returns one gives) and returns its values; raises what it was
+--- rejected with. Tasks go on meanwhile. The promise's own `await` method returns `nil, err` instead of raising.
 --- ```lua
 --- print(async.await(async(function() return 1, 2 end))) --> 1	2
 --- ```
----@param promise Promise
+---@param promise Promise|function
 ---@param seconds? number how long to wait at most; then a `timeout` error is raised
 ---@return any values
 function M.await(promise, seconds)
@@ -159,9 +159,14 @@ end
 ---@param reason? string
 ---@return boolean cancelled
 function M.cancel(what, reason)
+  local state = promises.state_of(what)
+  if not state then
+    if type(what) ~= "number" then raise.bad_argument(1, "async.cancel", "Promise or number", what) end
+    what = raise.check_whole(1, "async.cancel", what)
+  end
   raise.check(2, "async.cancel", "string", reason, true)
   local err = scheduler.cancellation(reason or "cancelled")
-  if type(what) ~= "number" then return promises.cancel(promises.check(1, "async.cancel", what), err) end
+  if state then return promises.cancel(state, err) end
   local task = scheduler.tasks()[what]
   if not task then return false end
   if task.computes and promises.cancel(task.computes, err) then return true end
@@ -188,7 +193,7 @@ end
 ---@param size? integer
 ---@return Channel channel
 function M.channel(size)
-  return channel.make(size)
+  return channel.make(raise.check_integer(1, "async.channel", size, 0, true))
 end
 
 --- Waits for the first of several channels; `channel.select`.

@@ -16,7 +16,7 @@ meta.__tostring = function(credential) return "credential: " .. credential[MARK]
 
 local function reference(kind, secret, caller, fields)
   fields = fields or {}
-  fields[MARK], fields.secret = kind, raise.check(1, caller, "string", secret)
+  fields[MARK], fields.secret = kind, raise.check(1, caller, "string", secret) -- of `auth.basic` it is checked already
   return setmetatable(fields, meta)
 end
 
@@ -58,6 +58,7 @@ end
 ---@param place? auth.KeyPlace
 ---@return Credential credential
 function M.api_key(name, place)
+  raise.check(1, "auth.api_key", "string", name)
   place = options_of.read(2, "auth.api_key", place, { header = "string", query = "string" })
   return reference("api_key", name, "auth.api_key", place)
 end

@@ -32,10 +32,8 @@ function meta.__tostring(object)
   return "channel: " .. channel.count .. "/" .. channel.size .. (channel.closed and " (closed)" or "")
 end
 
-local function check(index, name, value)
-  local channel = value ~= nil and insides[value]
-  if not channel then raise.bad_argument(index, name, "Channel", value) end
-  return channel
+local function check(name, self)
+  return insides[self] or raise.no_self(name)
 end
 
 -- ── queues of those who wait ───────────────────────────────────────────────────────────────────────
@@ -163,7 +161,7 @@ end
 --- ```
 ---@param value any
 function methods:send(value)
-  local channel = check(1, "channel:send", self)
+  local channel = check("channel:send", self)
   if try_send(channel, value) then return end
   local waiter = { what = "a receiver", cancel = leave }
   waiter[1] = append(channel.senders, { waiter = waiter, value = value })
@@ -182,7 +180,7 @@ end
 ---@return boolean ok
 ---@return any value
 function methods:receive()
-  local channel = check(1, "channel:receive", self)
+  local channel = check("channel:receive", self)
   local possible, ok, value = try_receive(channel)
   if possible then return ok, value end
   local waiter = { what = "a message", cancel = leave }
@@ -198,7 +196,7 @@ end
 --- print(ch:receive()) --> false	nil
 --- ```
 function methods:close()
-  local channel = check(1, "channel:close", self)
+  local channel = check("channel:close", self)
   if channel.closed then raise.raise("close of a closed channel") end
   channel.closed = true
   local entry = take(channel.receivers)
@@ -222,7 +220,7 @@ end
 --- ```
 ---@return function iterator
 function methods:iter()
-  check(1, "channel:iter", self)
+  check("channel:iter", self)
   return function()
     local ok, value = methods.receive(self)
     if ok then return value end

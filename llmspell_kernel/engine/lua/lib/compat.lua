@@ -5,9 +5,11 @@ local raise = require("raise")
 
 local ipairs, math_fmod, next, rawlen, setmetatable, type = ipairs, math.fmod, next, rawlen, setmetatable, type
 local gmatch, unpack = string.gmatch, table.unpack
-local exp, log = math.exp, math.log
+local exp, log, math_type = math.exp, math.log, math.type
 
 local M = {}
+
+local MOST_VALUES = 999000 -- that a call returns
 
 -- Where cells find them besides here.
 local PLACES = {
@@ -25,7 +27,12 @@ local PLACES = {
 ---@param last? integer
 ---@return any values
 function M.unpack(list, first, last)
-  return unpack(list, first or 1, last or #list)
+  raise.check(1, "unpack", "table", list)
+  first = raise.check_whole(2, "unpack", first, true) or 1
+  last = raise.check_whole(3, "unpack", last, true) or #list
+  local more = last - first
+  if last >= first and (more < 0 or more >= MOST_VALUES) then raise.raise("too many results to unpack") end
+  return unpack(list, first, last)
 end
 
 --- Old: write `load(text)`. Compiles Lua; returns a function, or nil and what is wrong.
@@ -40,6 +47,9 @@ end
 ---@return string? err
 function M.loadstring(text, name, mode, env)
   raise.check(1, "loadstring", "string", text)
+  raise.check(2, "loadstring", "string", name, true)
+  raise.check(3, "loadstring", "string", mode, true)
+  raise.check(4, "loadstring", "table", env, true)
   local load = require("sandbox").load
   if env == nil then return load(text, name, mode) end
   return load(text, name, mode, env)
@@ -114,6 +124,8 @@ end
 ---@param pattern string
 ---@return function iterator
 function M.gfind(text, pattern)
+  raise.check(1, "string.gfind", "string", text)
+  raise.check(2, "string.gfind", "string", pattern)
   return gmatch(text, pattern)
 end
 
@@ -137,7 +149,12 @@ end
 ---@param x number
 ---@param y number
 ---@return number rest
-function M.mod(x, y) return math_fmod(x, y) end
+function M.mod(x, y)
+  raise.check(1, "math.mod", "number", x)
+  raise.check(2, "math.mod", "number", y)
+  if y == 0 and math_type(x) == "integer" and math_type(y) == "integer" then raise.refuse(2, "math.mod", "zero") end
+  return math_fmod(x, y)
+end
 
 --- Old: write `math.log(x, 10)`.
 --- ```lua
@@ -194,7 +211,7 @@ end
 ---@return number value
 function M.ldexp(x, n)
   raise.check(1, "math.ldexp", "number", x)
-  raise.check(2, "math.ldexp", "number", n)
+  n = raise.check_whole(2, "math.ldexp", n)
   return x * 2.0 ^ n
 end
 

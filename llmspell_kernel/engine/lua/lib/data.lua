@@ -12,8 +12,9 @@ local path = require("lib.path")
 local raise = require("raise")
 
 local next, rawget, rawlen, rawset, select, type = next, rawget, rawlen, rawset, select, type
-local sort = table.sort
+local debug_getmetatable, sort = debug.getmetatable, table.sort
 local null = codec.null
+local NAN = {} -- stands for NaN
 
 local M = {}
 
@@ -37,10 +38,10 @@ end
 READERS.csv = M.parse_csv
 READERS.yml, WRITERS.yml = READERS.yaml, WRITERS.yaml
 
-local function format_of(table_of, format, name)
-  raise.check(2, name, "string", format)
-  return table_of[format] or raise.raise("bad argument #2 to '" .. name .. "' (no such format: '" .. format
-    .. "'; there are csv, json, xml and yaml)")
+local function format_of(table_of, index, format, name)
+  raise.check(index, name, "string", format)
+  return table_of[format]
+    or raise.refuse(index, name, "no such format: " .. raise.shown(format) .. "; there are csv, json, xml and yaml")
 end
 
 --- Reads a text in a format: `"json"`, `"yaml"`, `"xml"` or `"csv"`. What does not follow it gives `nil, err`.
@@ -52,7 +53,9 @@ end
 ---@param options? data.Csv|data.Yaml|data.Xml those of `data.parse_csv` and the like
 ---@return any value
 function M.parse(text, format, options)
-  return format_of(READERS, format, "data.parse")(text, options)
+  raise.check(1, "data.parse", "string", text)
+  local read = format_of(READERS, 2, format, "data.parse")
+  return read(text, raise.check(3, "data.parse", "table", options, true))
 end
 
 --- Writes a value in a format: `"json"`, `"yaml"`, `"xml"` or `"csv"`.
@@ -64,7 +67,8 @@ end
 ---@param options? json.Options|data.Csv|data.YamlStyle|data.XmlStyle those of `data.to_csv` and the like
 ---@return string text
 function M.stringify(value, format, options)
-  return format_of(WRITERS, format, "data.stringify")(value, options)
+  local write = format_of(WRITERS, 2, format, "data.stringify")
+  return write(value, raise.check(3, "data.stringify", "table", options, true))
 end
 
 --- Turns a text of one format into one of another.
@@ -76,8 +80,10 @@ end
 ---@param to "json"|"yaml"|"xml"|"csv"
 ---@return string text
 function M.convert(text, from, to)
-  local write = format_of(WRITERS, to, "data.convert")
-  local value, err = format_of(READERS, from, "data.convert")(text)
+  raise.check(1, "data.convert", "string", text)
+  local read = format_of(READERS, 2, from, "data.convert")
+  local write = format_of(WRITERS, 3, to, "data.convert")
+  local value, err = read(text)
   if value == nil and err ~= nil then return nil, err end
   return write(value)
 end
@@ -91,7 +97,7 @@ M.convert_format = M.convert
 ---@param text string
 ---@return any value
 function M.parse_json(text)
-  return json.decode(text)
+  return json.decode(raise.check(1, "data.parse_json", "string", text))
 end
 
 --- Writes a value as JSON, as `json.encode` does; `"pretty"` stands for an indent.
@@ -99,10 +105,11 @@ end
 --- print(data.to_json({ 1, 2 })) --> [1,2]
 --- ```
 ---@param value any
----@param options? json.Options|"pretty"
+---@param options? json.Options|boolean|"pretty" true: indented
 ---@return string json
 function M.to_json(value, options)
-  if type(options) == "string" then options = options == "pretty" end
+  if options == "pretty" then options = true end
+  if type(options) ~= "boolean" then raise.check(2, "data.to_json", "table", options, true) end
   return json.encode(value, options)
 end
 
@@ -147,8 +154,7 @@ end
 -- A function of a value and its key: `by` itself, or what is at the path `by`.
 local function getter(index, name, by)
   if type(by) == "function" then return by end
-  if by == nil then raise.bad_argument(index, name, "function or path", by) end
-  local keys = path.parse(by, index, name)
+  local keys = path.parse(by, index, name, "function or path")
   return function(value) return path.get(value, keys) end
 end
 
@@ -158,7 +164,7 @@ end
 --- print(data.map({ a = 1 }, function(n, key) return key .. n end).a) --> a1
 --- ```
 ---@param items table
----@param fn function|string a function, or a path that is taken of each item
+---@param fn function|string|number|table a function, or a path that is taken of each item
 ---@return table items
 function M.map(items, fn)
   local n, result = list_or_map("data.map", items), {}
@@ -196,6 +202,7 @@ end
 ---@param ... any
 ---@return any value
 function M.reduce(items, fn, ...)
+  raise.check(1, "data.reduce", "table", items)
   raise.check(2, "data.reduce", "function", fn)
   local begun, so_far = select("#", ...) > 0, (...)
   each("data.reduce", items, function(value, key)
@@ -213,6 +220,7 @@ end
 ---@return any value
 ---@return any key
 function M.find(items, fn)
+  raise.check(1, "data.find", "table", items)
   raise.check(2, "data.find", "function", fn)
   local found, at
   each("data.find", items, function(value, key)
@@ -224,24 +232,29 @@ function M.find(items, fn)
   return found, at
 end
 
+local function grouped(name, items, by)
+  raise.check(1, name, "table", items)
+  local groups = {}
+  by = getter(2, name, by)
+  each(name, items, function(value, key)
+    local group = by(value, key)
+    if group == nil or group ~= group then return end -- neither nil nor NaN is a key
+    if groups[group] == nil then groups[group] = {} end
+    groups[group][#groups[group] + 1] = value
+  end)
+  return groups
+end
+
 --- Puts the items into lists by what `by` gives for them: a function, or a path.
 --- ```lua
 --- local groups = data.group_by({ { k = "a", n = 1 }, { k = "b", n = 2 }, { k = "a", n = 3 } }, "k")
 --- print(#groups.a, #groups.b) --> 2	1
 --- ```
 ---@param items table
----@param by function|string
+---@param by function|string|number|table
 ---@return table groups
 function M.group_by(items, by)
-  local groups = {}
-  by = getter(2, "data.group_by", by)
-  each("data.group_by", items, function(value, key)
-    local group = by(value, key)
-    if group == nil then return end
-    if groups[group] == nil then groups[group] = {} end
-    groups[group][#groups[group] + 1] = value
-  end)
-  return groups
+  return (grouped("data.group_by", items, by))
 end
 
 M.group = M.group_by
@@ -251,12 +264,30 @@ M.group = M.group_by
 --- print(data.count_by({ "x", "y", "x" }, function(s) return s end).x) --> 2
 --- ```
 ---@param items table
----@param by function|string
+---@param by function|string|number|table
 ---@return table counts
 function M.count_by(items, by)
   local counts = {}
-  for group, members in next, M.group_by(items, by) do counts[group] = #members end
+  for group, members in next, grouped("data.count_by", items, by) do counts[group] = #members end
   return counts
+end
+
+-- Raise unless all that rows are to be ordered by can be compared; NaN, which has no place, is taken for nothing.
+local function check_ranks(name, rows)
+  local first
+  for index = 1, #rows do
+    local rank = rows[index].rank
+    if rank ~= rank then rank, rows[index].rank = nil, nil end
+    if first == nil then first = rank end
+    if rank ~= nil then
+      local kind, meta = type(rank), debug_getmetatable(rank)
+      local ordered = kind == "number" or kind == "string" or meta and rawget(meta, "__lt") ~= nil
+      if not ordered or kind ~= type(first) then
+        raise.refuse(2, name, ordered and "it gives a " .. raise.type_of(first) .. " and a " .. raise.type_of(rank)
+          .. ", which cannot be compared" or "it gives a " .. raise.type_of(rank) .. ", which has no order")
+      end
+    end
+  end
 end
 
 --- Makes a list of the items in the order of what `by` gives for them, a function or a path; equal ones keep their
@@ -266,15 +297,17 @@ end
 --- print(table.concat(data.sort_by({ 1, 3, 2 }, function(n) return n end, true), " ")) --> 3 2 1
 --- ```
 ---@param items table
----@param by function|string
+---@param by function|string|number|table
 ---@param descending? boolean
 ---@return table items
 function M.sort_by(items, by, descending)
+  raise.check(1, "data.sort_by", "table", items)
   by = getter(2, "data.sort_by", by)
   local rows = {}
   each("data.sort_by", items, function(value, key)
     rows[#rows + 1] = { value = value, rank = by(value, key), place = #rows }
   end)
+  check_ranks("data.sort_by", rows)
   sort(rows, function(a, b)
     if a.rank == b.rank then return a.place < b.place end
     if a.rank == nil or b.rank == nil then return b.rank == nil end
@@ -291,14 +324,15 @@ end
 --- print(table.concat(data.unique({ 3, 1, 3, 2, 1 }), " ")) --> 3 1 2
 --- ```
 ---@param items table
----@param by? function|string
+---@param by? function|string|number|table
 ---@return table items
 function M.unique(items, by)
+  raise.check(1, "data.unique", "table", items)
   local seen, result = {}, codec.array({})
   local key_of = by ~= nil and getter(2, "data.unique", by) or function(value) return value end
   each("data.unique", items, function(value, key)
     local mark = key_of(value, key)
-    if mark == nil then mark = null end
+    if mark == nil or mark ~= mark then mark = mark == nil and null or NAN end -- which are no keys
     if not seen[mark] then
       seen[mark] = true
       result[#result + 1] = value
@@ -316,6 +350,7 @@ end
 ---@param levels? integer how many; one unless it is given
 ---@return table items
 function M.flatten(items, levels)
+  raise.check(1, "data.flatten", "table", items)
   levels = raise.check_integer(2, "data.flatten", levels, 0, true) or 1
   local result = codec.array({})
   local function add(list, left)
@@ -339,6 +374,7 @@ end
 ---@param size integer
 ---@return table lists
 function M.chunk(items, size)
+  raise.check(1, "data.chunk", "table", items)
   size = raise.check_integer(2, "data.chunk", size, 1)
   local lists = codec.array({})
   each("data.chunk", items, function(value)
@@ -547,7 +583,7 @@ end
 function M.set(t, where, value)
   raise.check(1, "data.set", "table", t)
   local keys = path.parse(where, 2, "data.set")
-  if #keys == 0 then raise.raise("bad argument #2 to 'data.set' (the path is empty)") end
+  if #keys == 0 then raise.refuse(2, "data.set", "the path is empty") end
   path.set(t, keys, value)
   return t
 end

@@ -64,13 +64,13 @@ local FIELDS = {
 ---@param fields? { retryable?: boolean, suggestion?: string, provider?: string, details?: table }
 ---@return Error err
 function M.new(code, message, fields)
-  if type(code) == "table" then
+  if type(code) == "table" and not raise.is_object(code) then
     local made = copy(options_of.check(1, "errors.new", code, FIELDS))
     made.message = made.message or "an error without a message"
     made.code = made.code or "error"
     return errorobject.new(made)
   end
-  raise.check(1, "errors.new", "string", code)
+  if type(code) ~= "string" then raise.bad_argument(1, "errors.new", "string or table", code) end
   raise.check(2, "errors.new", "string", message, true)
   local made = copy(options_of.check(3, "errors.new", fields, FIELDS))
   made.code, made.message = message and code or "error", message or code
@@ -87,6 +87,8 @@ end
 ---@return Error err
 function M.create(message, code, details)
   raise.check(1, "errors.create", "string", message)
+  raise.check(2, "errors.create", "string", code, true)
+  raise.check(3, "errors.create", "table", details, true)
   return M.new(code or "error", message, { details = details })
 end
 
@@ -119,6 +121,15 @@ function M.is_error(value)
   return errorobject.is(value)
 end
 
+local function has_code(err, code)
+  for _ = 1, DEEPEST do
+    if not errorobject.is(err) then return false end
+    if rawget(err, "code") == code then return true end
+    err = rawget(err, "cause")
+  end
+  return false
+end
+
 --- Tells whether an error, or one that it wraps, has this code.
 --- ```lua
 --- local err = errors.new("timeout", "too slow"):wrap("the page did not come")
@@ -128,13 +139,7 @@ end
 ---@param code string
 ---@return boolean is
 function M.is_type(err, code)
-  raise.check(2, "errors.is_type", "string", code)
-  for _ = 1, DEEPEST do
-    if not errorobject.is(err) then return false end
-    if rawget(err, "code") == code then return true end
-    err = rawget(err, "cause")
-  end
-  return false
+  return has_code(err, raise.check(2, "errors.is_type", "string", code))
 end
 
 --- Tells whether trying again may help: an error object says so by `retryable`; of anything else nobody knows.
@@ -147,69 +152,16 @@ function M.is_retryable(err)
   return errorobject.is(err) and rawget(err, "retryable") == true
 end
 
---- An error.
----@class Error
-local methods = {}
-
---- Adds a detail under a name to `err.details`; returns the error.
---- ```lua
---- print(errors.new("full", "no room"):add_detail("free", 0).details.free) --> 0
---- ```
----@param name string
----@param value any
----@return Error err
-function methods:add_detail(name, value)
-  if not errorobject.is(self) then raise.raise("call add_detail with a colon: err:add_detail(name, value)") end
-  raise.check(1, "err:add_detail", "string", name)
-  self.details = self.details or {}
-  self.details[name] = value
-  return self
-end
-
---- Makes an error that says more and keeps this one as its `cause`; the code, unless another is given, stays.
---- ```lua
---- local err = errors.new("refused", "no answer"):wrap("the weather is unknown")
---- print(err) --> the weather is unknown: no answer
---- print(err.code, err.cause.message) --> refused	no answer
---- ```
----@param message string
----@param code? string
----@return Error err
-function methods:wrap(message, code)
-  if not errorobject.is(self) then raise.raise("call wrap with a colon: err:wrap(message)") end
-  return M.wrap(self, message, code)
-end
-
---- Tells whether this error, or one that it wraps, has this code; `errors.is_type`.
---- ```lua
---- print(errors.new("full", "no room"):is("full")) --> true
---- ```
----@param code string
----@return boolean is
-function methods:is(code)
-  return M.is_type(self, code)
-end
-
-for name, method in next, methods do errorobject.method(name, method) end
-
---- Makes an error that says more about any error and keeps that as its `cause`. What to add is a message, or a table:
---- its `message`, `code`, `suggestion`, and anything else as details.
---- ```lua
---- local _, err = errors.catch(error, "no answer", 0)
---- print(errors.wrap(err, "the weather is unknown")) --> the weather is unknown: no answer
---- ```
----@param err any
----@param context string|table
----@param code? string
----@return Error err
-function M.wrap(err, context, code)
-  local cause = object_of(err)
+-- Argument `index` of `name` is what to add to `err`, the next one the code.
+local function wrapped(name, index, err, context, code)
   local added = context
   if type(context) == "string" then
     added = { message = context }
-  elseif type(context) ~= "table" then
-    raise.bad_argument(2, "errors.wrap", "string or table", context)
+  elseif type(context) ~= "table" or raise.is_object(context) then
+    raise.bad_argument(index, name, "string or table", context)
   end
+  raise.check(index + 1, name, "string", code, true)
+  local cause = object_of(err)
   local details
   for key, value in next, added do
     if key ~= "message" and key ~= "code" and key ~= "suggestion" then
@@ -227,6 +179,66 @@ function M.wrap(err, context, code)
     details = details,
     cause = cause,
   })
+end
+
+--- An error.
+---@class Error
+local methods = {}
+
+--- Adds a detail under a name to `err.details`; returns the error.
+--- ```lua
+--- print(errors.new("full", "no room"):add_detail("free", 0).details.free) --> 0
+--- ```
+---@param name string
+---@param value any
+---@return Error err
+function methods:add_detail(name, value)
+  if not errorobject.is(self) then raise.no_self("err:add_detail") end
+  raise.check(1, "err:add_detail", "string", name)
+  if type(self.details) ~= "table" then self.details = {} end
+  self.details[name] = value
+  return self
+end
+
+--- Makes an error that says more and keeps this one as its `cause`; the code, unless another is given, stays.
+--- ```lua
+--- local err = errors.new("refused", "no answer"):wrap("the weather is unknown")
+--- print(err) --> the weather is unknown: no answer
+--- print(err.code, err.cause.message) --> refused	no answer
+--- ```
+---@param message string|table
+---@param code? string
+---@return Error err
+function methods:wrap(message, code)
+  if not errorobject.is(self) then raise.no_self("err:wrap") end
+  return (wrapped("err:wrap", 1, self, message, code))
+end
+
+--- Tells whether this error, or one that it wraps, has this code; `errors.is_type`.
+--- ```lua
+--- print(errors.new("full", "no room"):is("full")) --> true
+--- ```
+---@param code string
+---@return boolean is
+function methods:is(code)
+  if not errorobject.is(self) then raise.no_self("err:is") end
+  return has_code(self, raise.check(1, "err:is", "string", code))
+end
+
+for name, method in next, methods do errorobject.method(name, method) end
+
+--- Makes an error that says more about any error and keeps that as its `cause`. What to add is a message, or a table:
+--- its `message`, `code`, `suggestion`, and anything else as details.
+--- ```lua
+--- local _, err = errors.catch(error, "no answer", 0)
+--- print(errors.wrap(err, "the weather is unknown")) --> the weather is unknown: no answer
+--- ```
+---@param err any
+---@param context string|table
+---@param code? string
+---@return Error err
+function M.wrap(err, context, code)
+  return (wrapped("errors.wrap", 2, err, context, code))
 end
 
 -- ── catching ───────────────────────────────────────────────────────────────────────────────────────
@@ -430,7 +442,7 @@ function breaker_meta.__tostring(breaker) return "circuit breaker: " .. state_of
 --- ask:reset()
 --- ```
 function breaker_methods:reset()
-  local known = breakers[self] or raise.raise("call reset with a colon: breaker:reset()")
+  local known = breakers[self] or raise.no_self("breaker:reset")
   known.failures, known.opened, known.last, known.trying = 0, nil, nil, false
 end
 
@@ -462,7 +474,7 @@ end
 --- ```lua
 --- print(errors.from("it broke").message) --> it broke
 --- ```
----@param value any
+---@param value any but nil
 ---@return Error err
 function M.from(value)
   if value == nil then raise.bad_argument(1, "errors.from", "error", value) end

@@ -44,15 +44,13 @@ end
 -- ── listening ──────────────────────────────────────────────────────────────────────────────────────
 
 local function listeners_of(emitter, name)
-  local list = emitter ~= nil and emitters[emitter]
-  if not list then raise.raise("call " .. name .. " with a colon: emitter:" .. name .. "(…)") end
-  return list
+  return emitters[emitter] or raise.no_self(name)
 end
 
-local function add(emitter, name, event, fn, once)
+local function add(name, emitter, event, fn, once)
   local list = listeners_of(emitter, name)
-  raise.check(1, "emitter:" .. name, "string", event)
-  raise.check(2, "emitter:" .. name, "function", fn)
+  raise.check(1, name, "string", event)
+  raise.check(2, name, "function", fn)
   local pattern = pattern_of(event)
   list[#list + 1] = { event = event, pattern = pattern, fn = fn, once = once }
   if not pattern and not known[event] and known_count < KNOWN_MOST then
@@ -75,7 +73,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function methods:on(event, fn)
-  return add(self, "on", event, fn)
+  return add("emitter:on", self, event, fn)
 end
 
 --- As `on`, for the next time only.
@@ -90,7 +88,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function methods:once(event, fn)
-  return add(self, "once", event, fn, true)
+  return add("emitter:once", self, event, fn, true)
 end
 
 --- Ends what `on` and `once` began: for one function, or for all that listen to `event`.
@@ -103,8 +101,9 @@ end
 ---@param fn? function
 ---@return Emitter emitter
 function methods:off(event, fn)
-  local list = listeners_of(self, "off")
+  local list = listeners_of(self, "emitter:off")
   raise.check(1, "emitter:off", "string", event)
+  raise.check(2, "emitter:off", "function", fn, true)
   for index = #list, 1, -1 do
     local listener = list[index]
     if listener.event == event and (fn == nil or rawequal(listener.fn, fn)) then
@@ -147,7 +146,7 @@ end
 ---@param ... any
 ---@return boolean heard
 function methods:emit(event, ...)
-  local list = listeners_of(self, "emit")
+  local list = listeners_of(self, "emitter:emit")
   raise.check(1, "emitter:emit", "string", event)
   local concerned = {}
   for index = 1, #list do
@@ -179,8 +178,8 @@ end
 ---@param event? string
 ---@return Emitter emitter
 function methods:remove_all_listeners(event)
-  local list = listeners_of(self, "remove_all_listeners")
-  if event ~= nil then return self:off(event) end
+  local list = listeners_of(self, "emitter:remove_all_listeners")
+  if event ~= nil then return self:off(raise.check(1, "emitter:remove_all_listeners", "string", event)) end
   for index = #list, 1, -1 do
     list[index].gone = true
     list[index] = nil
@@ -195,7 +194,8 @@ end
 ---@param event EventName
 ---@return integer count
 function methods:listener_count(event)
-  return #self:listeners(event)
+  listeners_of(self, "emitter:listener_count")
+  return #self:listeners(raise.check(1, "emitter:listener_count", "string", event))
 end
 
 --- Returns the functions that would be called for `event`.
@@ -205,7 +205,7 @@ end
 ---@param event EventName
 ---@return function[] listeners
 function methods:listeners(event)
-  local list = listeners_of(self, "listeners")
+  local list = listeners_of(self, "emitter:listeners")
   raise.check(1, "emitter:listeners", "string", event)
   local found = {}
   for index = 1, #list do
@@ -220,7 +220,7 @@ end
 --- ```
 ---@return string[] names
 function methods:event_names()
-  local list = listeners_of(self, "event_names")
+  local list = listeners_of(self, "emitter:event_names")
   local seen, names = {}, {}
   for index = 1, #list do
     local event = list[index].event
@@ -277,7 +277,7 @@ M.global = M.new()
 ---@param fn function
 ---@return Emitter emitter
 function M.on(event, fn)
-  return add(M.global, "on", event, fn)
+  return add("events.on", M.global, event, fn)
 end
 
 --- As `events.on`, for the next time only.
@@ -289,7 +289,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function M.once(event, fn)
-  return add(M.global, "once", event, fn, true)
+  return add("events.once", M.global, event, fn, true)
 end
 
 --- Ends what `events.on` began.
@@ -300,7 +300,8 @@ end
 ---@param fn? function
 ---@return Emitter emitter
 function M.off(event, fn)
-  return M.global:off(event, fn)
+  raise.check(1, "events.off", "string", event)
+  return M.global:off(event, raise.check(2, "events.off", "function", fn, true))
 end
 
 --- Calls who listens to `event` by `events.on`; returns whether anybody does.
@@ -311,7 +312,7 @@ end
 ---@param ... any
 ---@return boolean heard
 function M.emit(event, ...)
-  return M.global:emit(event, ...)
+  return M.global:emit(raise.check(1, "events.emit", "string", event), ...)
 end
 
 --- Ends all listening by `events.on`, or all of one event's.
@@ -321,7 +322,7 @@ end
 ---@param event? string
 ---@return Emitter emitter
 function M.remove_all_listeners(event)
-  return M.global:remove_all_listeners(event)
+  return M.global:remove_all_listeners(raise.check(1, "events.remove_all_listeners", "string", event, true))
 end
 
 --- Counts who listens to `event` by `events.on`.
@@ -331,7 +332,7 @@ end
 ---@param event EventName
 ---@return integer count
 function M.listener_count(event)
-  return M.global:listener_count(event)
+  return M.global:listener_count(raise.check(1, "events.listener_count", "string", event))
 end
 
 --- Returns a promise of what the next `event` is emitted with: by an emitter, or by `events.emit` if none is given.
@@ -345,10 +346,14 @@ end
 ---@param seconds? number how long to wait at most; then the promise is rejected with a `timeout` error
 ---@return Promise promise
 function M.wait_for(emitter, event, seconds)
-  if type(emitter) == "string" then emitter, event, seconds = M.global, emitter, event end
-  listeners_of(emitter, "wait_for")
-  raise.check(2, "events.wait_for", "string", event)
-  raise.check_number(3, "events.wait_for", seconds, 0, true)
+  if type(emitter) == "string" then
+    raise.check_number(2, "events.wait_for", event, 0, true)
+    emitter, event, seconds = M.global, emitter, event
+  else
+    if not emitters[emitter] then raise.bad_argument(1, "events.wait_for", "Emitter or string", emitter) end
+    raise.check(2, "events.wait_for", "string", event)
+    raise.check_number(3, "events.wait_for", seconds, 0, true)
+  end
   local object, state = promises.make()
   local function heard(...) promises.fulfil(state, ...) end
   emitter:once(event, heard)

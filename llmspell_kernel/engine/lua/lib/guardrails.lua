@@ -5,8 +5,8 @@ local errorobject = require("errorobject")
 local raise = require("raise")
 
 local next, pcall, setmetatable, tostring, type = next, pcall, setmetatable, tostring, type
-local byte, find, format, gsub, lower, match, sub =
-  string.byte, string.find, string.format, string.gsub, string.lower, string.match, string.sub
+local byte, find, gsub, lower, match, sub =
+  string.byte, string.find, string.gsub, string.lower, string.match, string.sub
 local concat, sort = table.concat, table.sort
 local utf8_len = utf8.len
 
@@ -97,7 +97,7 @@ local KNOWN = { max_length = "number", min_length = "number", banned = "table", 
   personal = "boolean", check = "function" }
 
 local function need(guard, method)
-  return rules_of[guard] or raise.raise("call " .. method .. " with a colon: guard:" .. method .. "(…)")
+  return rules_of[guard] or raise.no_self("guard:" .. method)
 end
 
 local function violations_of(rules, text)
@@ -107,10 +107,10 @@ local function violations_of(rules, text)
   end
   local length, small = utf8_len(text) or #text, lower(text)
   if rules.max_length and length > rules.max_length then
-    add("max_length", format("%d characters, at most %d are allowed", length, rules.max_length))
+    add("max_length", length .. " characters, at most " .. rules.max_length .. " are allowed")
   end
   if rules.min_length and length < rules.min_length then
-    add("min_length", format("%d characters, at least %d are needed", length, rules.min_length))
+    add("min_length", length .. " characters, at least " .. rules.min_length .. " are needed")
   end
   for _, word in next, rules.banned or {} do
     local at = find(small, lower(word), 1, true)
@@ -140,7 +140,7 @@ end
 ---@return table result
 function Guard:check(text)
   local rules = need(self, "check")
-  local found = violations_of(rules, raise.check(1, "check", "string", text))
+  local found = violations_of(rules, raise.check(1, "guard:check", "string", text))
   return { ok = #found == 0, violations = found }
 end
 
@@ -152,7 +152,7 @@ end
 ---@return string text
 function Guard:redact(text)
   local rules = need(self, "redact")
-  raise.check(1, "redact", "string", text)
+  raise.check(1, "guard:redact", "string", text)
   local parts, from = {}, 1
   for _, one in next, personal(text) do
     if one.from >= from then
@@ -181,7 +181,7 @@ end
 ---@return function guarded
 function Guard:wrap(fn)
   local rules = need(self, "wrap")
-  raise.check(1, "wrap", "function", fn)
+  raise.check(1, "guard:wrap", "function", fn)
   local function refused(text, whose)
     local found = type(text) == "string" and violations_of(rules, text) or {}
     if #found == 0 then return nil end
@@ -200,6 +200,23 @@ function Guard:wrap(fn)
   end
 end
 
+local function guard_of(rules)
+  for key, value in next, rules do
+    if not KNOWN[key] then raise.raise("guardrails have no rule '" .. tostring(key) .. "'") end
+    if type(value) ~= KNOWN[key] then
+      raise.raise("bad rule '" .. key .. "' (" .. KNOWN[key] .. " expected, got " .. type(value) .. ")")
+    end
+    for _, word in next, KNOWN[key] == "table" and value or {} do
+      if type(word) ~= "string" then
+        raise.raise("bad rule '" .. key .. "' (a list of strings expected, one is a " .. raise.type_of(word) .. ")")
+      end
+    end
+  end
+  local guard = setmetatable({}, meta)
+  rules_of[guard] = rules
+  return guard
+end
+
 --- Makes a guard of rules.
 --- ```lua
 --- local guard = guardrails.create{ max_length = 20, banned = { "password" } }
@@ -208,15 +225,7 @@ end
 ---@param rules guardrails.Rules
 ---@return Guard guard
 function M.create(rules)
-  for key, value in next, raise.check(1, "guardrails.create", "table", rules) do
-    if not KNOWN[key] then raise.raise("guardrails have no rule '" .. tostring(key) .. "'") end
-    if type(value) ~= KNOWN[key] then
-      raise.raise("bad rule '" .. key .. "' (" .. KNOWN[key] .. " expected, got " .. type(value) .. ")")
-    end
-  end
-  local guard = setmetatable({}, meta)
-  rules_of[guard] = rules
-  return guard
+  return guard_of(raise.check(1, "guardrails.create", "table", rules))
 end
 
 --- Checks a text against rules, once: `{ ok, violations = { { rule, message, position } } }`.
@@ -227,7 +236,8 @@ end
 ---@param rules guardrails.Rules
 ---@return table result
 function M.check(text, rules)
-  return Guard.check(M.create(rules), text)
+  raise.check(1, "guardrails.check", "string", text)
+  return Guard.check(guard_of(raise.check(2, "guardrails.check", "table", rules)), text)
 end
 
 return M

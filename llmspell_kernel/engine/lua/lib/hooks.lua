@@ -39,6 +39,7 @@ local function add(kind, point, fn, priority)
   raise.check(1, "hooks." .. kind, "string", point)
   raise.check(2, "hooks." .. kind, "function", fn)
   raise.check(3, "hooks." .. kind, "number", priority, true)
+  if priority ~= priority then raise.refuse(3, "hooks." .. kind, "NaN is no priority") end
   next_id = next_id + 1
   count = count + 1
   local list = entries[kind]
@@ -127,11 +128,16 @@ end
 ---@param id? integer
 ---@return boolean removed
 function M.remove(which, kind, id)
-  if type(which) == "string" and type(kind) == "string" then which = id end
   if type(which) == "function" then
     return take_out(function(entry) return rawequal(entry.fn, which) end) > 0
   end
-  raise.check(1, "hooks.remove", "number", which)
+  if type(which) == "string" then
+    raise.check_option(2, "hooks.remove", kind, KINDS)
+    which = raise.check_whole(3, "hooks.remove", id)
+  elseif type(which) ~= "number" then
+    raise.bad_argument(1, "hooks.remove", "number or function", which)
+  end
+  raise.check_whole(1, "hooks.remove", which)
   return take_out(function(entry) return entry.id == which end) > 0
 end
 
@@ -146,6 +152,7 @@ end
 ---@return integer removed
 function M.clear(point, kind)
   raise.check(1, "hooks.clear", "string", point, true)
+  raise.check_option(2, "hooks.clear", kind, KINDS, true)
   return take_out(function(entry)
     return (point == nil or entry.point == point) and (kind == nil or entry.kind == kind)
   end)
@@ -332,19 +339,14 @@ end
 ---@param ... any
 ---@return any results
 function M.run(point, call, ...)
+  if type(point) ~= "string" or type(call) ~= "function" then
+    raise.check(1, "hooks.run", "string", point)
+    raise.check(2, "hooks.run", "function", call)
+  end
   if count == 0 then return call(...) end
   return hooked(point, call, ...)
 end
 
---- The same as `hooks.run`, with a check of its arguments.
----@param point string
----@param call function
----@param ... any
----@return any results
-function M.execute(point, call, ...)
-  raise.check(1, "hooks.execute", "string", point)
-  raise.check(2, "hooks.execute", "function", call)
-  return M.run(point, call, ...)
-end
+M.execute = M.run
 
 return M

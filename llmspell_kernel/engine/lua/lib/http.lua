@@ -76,7 +76,7 @@ end
 --- ```
 ---@return any value
 function Response:json()
-  if type(self) ~= "table" then raise.raise("call json with a colon: response:json()") end
+  if type(self) ~= "table" or getmetatable(self) ~= meta then raise.no_self("response:json") end
   return json.decode(rawget(self, "body"))
 end
 
@@ -185,6 +185,7 @@ end
 ---@return http.Response response
 function M.request(options)
   if type(options) == "string" then options = { url = options } end
+  if type(options) ~= "table" then raise.bad_argument(1, "http.request", "string or table", options) end
   local answer, err = request("http.request", raise.check(1, "http.request", "table", options))
   return answer, err
 end
@@ -194,8 +195,12 @@ local function method_of(name, with_body)
   if with_body then
     return function(url, body, headers)
       raise.check(1, caller, "string", url)
+      local kind = type(body)
+      if kind ~= "nil" and kind ~= "string" and kind ~= "number" and (kind ~= "table" or raise.is_object(body)) then
+        raise.bad_argument(2, caller, "string or table", body)
+      end
       raise.check(3, caller, "table", headers, true)
-      body = body == nil and "" or body
+      if kind == "nil" then body = "" elseif kind == "number" then body = tostring(body) end
       local answer, err = request(caller, { url = url, method = upper(name), body = body, headers = headers })
       return answer, err -- no tail calls: they would take this function's name out of tracebacks
     end

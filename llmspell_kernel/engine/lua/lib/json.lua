@@ -9,7 +9,8 @@ local raise = require("raise")
 local byte, char, find, format, gsub, match, rep, sub =
   string.byte, string.char, string.find, string.format, string.gsub, string.match, string.rep, string.sub
 local concat, sort = table.concat, table.sort
-local math_type, tointeger, tonumber, tostring, type = math.type, math.tointeger, tonumber, tostring, type
+local math_min, math_type, tointeger = math.min, math.type, math.tointeger
+local tonumber, tostring, type = tonumber, tostring, type
 local next, pcall, rawequal, rawget, rawlen, error = next, pcall, rawequal, rawget, rawlen, error
 local debug_getmetatable = debug.getmetatable
 local utf8_char, utf8_len = utf8.char, utf8.len
@@ -201,18 +202,19 @@ put_value = function(value, depth)
 end
 
 local OPTIONS = { indent = "integer|string|boolean", sort = "boolean" }
+local INDENT_MOST = 100 -- spaces of a level
 
 local function indent_of(options)
   local given = options.indent
   if given == true then return "  " end
   if type(given) == "string" then return given end
   if given == nil or given == false then return nil end
-  return rep(" ", options_of.at_least("json.encode", options, "indent", 0))
+  return rep(" ", math_min(INDENT_MOST, options_of.at_least("json.encode", options, "indent", 0)))
 end
 
 --- How JSON is written.
 ---@class json.Options
----@field indent? integer|string|boolean spaces of each level, or the text that stands for one; true: 2
+---@field indent? integer|string|boolean spaces of each level (100 at most), or the text that stands for one; true: 2
 ---@field sort? boolean false: keys in any order, which is a bit faster
 
 --- Writes a value as JSON. A table with the keys 1..n is an array, any other an object whose keys are sorted; `{}` is

@@ -58,14 +58,11 @@ local function write(level, name, message, fields)
   host.write(STREAMS[level], scheduler.cell(), line_of(level, name, message, fields) .. "\n")
 end
 
+local LEVELS = { "debug", "info", "warn", "error", "off" }
+
 local function check_level(index, caller, level)
-  raise.check(index, caller, "string", level)
   if level == "warning" then level = "warn" end
-  if not RANKS[level] then
-    local expected = "('debug', 'info', 'warn', 'error' or 'off' expected)"
-    raise.raise("bad argument #" .. index .. " to '" .. caller .. "' " .. expected)
-  end
-  return level
+  return raise.check_option(index, caller, level, LEVELS)
 end
 
 -- ── loggers ────────────────────────────────────────────────────────────────────────────────────────
@@ -79,8 +76,10 @@ local bound = setmetatable({}, { __mode = "k" }) -- logger → its functions, ma
 
 local meta = { __name = "Logger", __metatable = false }
 
+local root
+
 local function emit(self, level, message, fields)
-  raise.check(2, "log." .. level, "table", fields, true)
+  if fields ~= nil then raise.check(2, (self == loggers[root] and "log." or "logger:") .. level, "table", fields) end
   if RANKS[level] < RANKS[self.level or settings.level] then return end
   write(level, self.name, message, fields and merged(self.fields, fields) or self.fields)
 end
@@ -91,7 +90,7 @@ local function make(name, fields, level)
   return logger
 end
 
-local root = make(nil, {})
+root = make(nil, {})
 
 --- Writes a line of the level `debug`.
 --- ```lua
@@ -230,6 +229,7 @@ M.warning = M.warn
 ---@param fields? table
 function M.log(level, message, fields)
   level = check_level(1, "log.log", level)
+  raise.check(3, "log.log", "table", fields, true)
   if level ~= "off" then emit(loggers[root], level, message, fields) end
 end
 
@@ -278,7 +278,9 @@ function M.get_level() return settings.level end
 --- ```
 ---@param level "debug"|"info"|"warn"|"error"
 ---@return boolean enabled
-function M.is_enabled(level) return methods.is_enabled(root, level) end
+function M.is_enabled(level)
+  return RANKS[check_level(1, "log.is_enabled", level)] >= RANKS[settings.level]
+end
 
 local SETTINGS = { level = "string", time = "boolean", sink = "function|false" }
 
@@ -301,8 +303,14 @@ end
 --- for i in log.progress(3, "three steps") do assert(i <= 3) end
 --- ```
 ---@param what number|table|function
----@param label? string
+---@param label? any what is written before it; after an iterator its state, as `pairs` gives it
 ---@param ... any
-function M.progress(what, label, ...) return require("lib.progress").each(what, label, ...) end
+function M.progress(what, label, ...)
+  local kind = type(what)
+  if kind ~= "number" and kind ~= "function" and (kind ~= "table" or raise.is_object(what)) then
+    raise.bad_argument(1, "log.progress", "number, table or function", what)
+  end
+  return require("lib.progress").each(what, label, ...)
+end
 
 return M

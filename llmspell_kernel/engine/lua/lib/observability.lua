@@ -76,15 +76,21 @@ local instruments = {} -- name → { kind, unit, description, points }
 local function instrument(kind, caller, name, options)
   raise.check(1, caller, "string", name)
   if type(options) == "string" then options = { description = options } end
+  if type(options) ~= "table" and options ~= nil then raise.bad_argument(2, caller, "string or table", options) end
   options = options_of.read(2, caller, options, { unit = "string", description = "string" })
   local found = instruments[name]
-  if found and found.kind ~= kind then raise.raise("'" .. name .. "' is a " .. found.kind .. " already") end
+  if found and found.kind ~= kind then
+    raise.refuse(1, caller, raise.shown(name) .. " is a " .. found.kind .. " already")
+  end
   if not found then
     found = { kind = kind, unit = options.unit, description = options.description, points = {} }
     instruments[name] = found
   end
   return found
 end
+
+-- Attributes that were given as an argument.
+local function labels(index, method, attributes) return raise.check(index, method, "table", attributes, true) end
 
 local function point_of(found, attributes)
   attributes = plain(attributes)
@@ -123,12 +129,12 @@ end
 function M.counter(name, options)
   local found = instrument("counter", "observability.counter", name, options)
   local function add(value, attributes)
-    value = raise.check_number(1, "add", value, 0, true) or 1
-    record(name, found, value, attributes)
+    value = raise.check_number(1, "counter:add", value, 0, true) or 1
+    record(name, found, value, labels(2, "counter:add", attributes))
     return value
   end
   local function get(attributes)
-    if attributes then return point_of(found, attributes).sum end
+    if labels(1, "counter:get", attributes) then return point_of(found, attributes).sum end
     local sum = 0
     for _, point in next, found.points do sum = sum + point.sum end
     return sum
@@ -149,14 +155,17 @@ end
 function M.gauge(name, options)
   local found = instrument("gauge", "observability.gauge", name, options)
   local function set(value, attributes)
-    record(name, found, raise.check(1, "set", "number", value), attributes)
+    raise.check(1, "gauge:set", "number", value)
+    record(name, found, value, labels(2, "gauge:set", attributes))
     return value
   end
-  local function get(attributes) return point_of(found, attributes).last end
-  local function add(value, attributes)
-    return set((get(attributes) or 0) + (raise.check(1, "add", "number", value, true) or 1), attributes)
+  local function get(attributes) return point_of(found, labels(1, "gauge:get", attributes)).last end
+  local function changed(method, sign, value, attributes)
+    value = raise.check(1, method, "number", value, true) or 1
+    return set((point_of(found, labels(2, method, attributes)).last or 0) + sign * value, attributes)
   end
-  local function less(value, attributes) return add(-(value or 1), attributes) end
+  local function add(value, attributes) return changed("gauge:add", 1, value, attributes) end
+  local function less(value, attributes) return changed("gauge:decrease", -1, value, attributes) end
   return object_of("gauge", name, { set = set, get = get, add = add, increase = add, decrease = less })
 end
 
@@ -184,11 +193,14 @@ end
 function M.histogram(name, options)
   local found = instrument("histogram", "observability.histogram", name, options)
   local function add(value, attributes)
-    record(name, found, raise.check(1, "record", "number", value), attributes)
+    raise.check(1, "histogram:record", "number", value)
+    if value ~= value then raise.refuse(1, "histogram:record", "NaN cannot be recorded") end -- percentiles are ordered
+    record(name, found, value, labels(2, "histogram:record", attributes))
     return value
   end
-  local function stats(attributes) return summary(point_of(found, attributes)) end
+  local function stats(attributes) return summary(point_of(found, labels(1, "histogram:stats", attributes))) end
   local function time(fn, ...)
+    raise.check(1, "histogram:time", "function", fn)
     local began = host.now()
     local results = pack(traced(fn, ...))
     add(host.now() - began)
@@ -228,14 +240,15 @@ local infos = setmetatable({}, { __mode = "k" }) -- span → what is known of it
 ---@class Span
 local Span = {}
 
+local STATUSES = { "ok", "error", "unset" }
+
 local span_meta = { __name = "Span", __index = Span, __metatable = false }
 span_meta.__newindex = function() raise.raise("a span is read-only: span:set_attribute(name, value)") end
 span_meta.__tostring = function(span) return "span: " .. infos[span].name end
 
 local function info_of(span, method)
   local info = infos[span]
-  if not info then raise.raise("call " .. method .. " with a colon: span:" .. method .. "(…)") end
-  return info
+  return info or raise.no_self("span:" .. method)
 end
 
 --- Begins a span, inside that of the function that is running (see `observability.with_span`). End it with
@@ -270,11 +283,11 @@ end
 --- observability.with_span("work", function(span) span:set_attribute("rows", 10) end)
 --- ```
 ---@param name string
----@param value string|number|boolean
+---@param value any a string, number or boolean; of anything else its text, nil takes it away
 ---@return Span span
 function Span:set_attribute(name, value)
   local info = info_of(self, "set_attribute")
-  raise.check(1, "set_attribute", "string", name)
+  raise.check(1, "span:set_attribute", "string", name)
   info.attributes[name] = plain({ value })["1"]
   return self
 end
@@ -288,7 +301,8 @@ end
 ---@return Span span
 function Span:add_event(name, attributes)
   local info = info_of(self, "add_event")
-  raise.check(1, "add_event", "string", name)
+  raise.check(1, "span:add_event", "string", name)
+  raise.check(2, "span:add_event", "table", attributes, true)
   info.events[#info.events + 1] = { name = name, at = host.now(), attributes = plain(attributes) }
   return self
 end
@@ -302,10 +316,8 @@ end
 ---@return Span span
 function Span:set_status(status, description)
   local info = info_of(self, "set_status")
-  if status ~= "ok" and status ~= "error" and status ~= "unset" then
-    raise.raise("bad argument #1 to 'set_status' (ok, error or unset expected)")
-  end
-  info.status, info.problem = status, description and tostring(description) or nil
+  raise.check_option(1, "span:set_status", status, STATUSES)
+  info.status, info.problem = status, raise.check(2, "span:set_status", "string", description, true)
   return self
 end
 
@@ -316,6 +328,7 @@ end
 ---@param err any
 ---@return Span span
 function Span:record_error(err)
+  info_of(self, "record_error")
   Span.set_status(self, "error", tostring(err))
   return Span.add_event(self, "exception", { ["exception.message"] = tostring(err) })
 end
@@ -350,12 +363,18 @@ end
 --- print(observability.with_span("sum", function() return 1 + 1 end)) --> 2
 --- ```
 ---@param name string
----@param ... any attributes (a table), and the function
+---@param ... function|table the function, or attributes and the function
 ---@return any results
 function M.with_span(name, ...)
+  raise.check(1, "observability.with_span", "string", name)
   local attributes, fn = ...
-  if fn == nil then attributes, fn = nil, attributes end
-  raise.check(2, "observability.with_span", "function", fn)
+  if type(attributes) == "function" and fn == nil then
+    attributes, fn = nil, attributes
+  elseif fn == nil and type(attributes) ~= "table" then
+    raise.bad_argument(2, "observability.with_span", "function or table", attributes)
+  end
+  raise.check(2, "observability.with_span", "table", attributes, true)
+  raise.check(attributes and 3 or 2, "observability.with_span", "function", fn)
   local span = M.start_span(name, attributes)
   local owner = scheduler.current() or main
   local stack = stacks[owner] or {}

@@ -258,10 +258,11 @@ end
 ---@return table? errors
 function M.run(functions, options)
   raise.check(1, "parallel.run", "table", functions)
+  raise.check(2, "parallel.run", "table", options, true)
   for index = 1, rawlen(functions) do
     if type(functions[index]) ~= "function" then
-      raise.raise("bad argument #1 to 'parallel.run' (a list of functions expected, item " .. index .. " is a "
-        .. raise.type_of(functions[index]) .. ")")
+      raise.refuse(1, "parallel.run", "a list of functions expected, item " .. index .. " is a "
+        .. raise.type_of(functions[index]))
     end
   end
   return map("parallel.run", functions, function(fn) return fn() end, options)

@@ -60,22 +60,26 @@ local function bracketed(text, position)
   end
 end
 
---- The keys of a path; raises for what is none. An empty path leads to the whole.
-function M.parse(path, index, name)
+--- The keys of a path; raises for what is none, where `expected` is what else could have been given. An empty path
+--- leads to the whole.
+function M.parse(path, index, name, expected)
   local kind = type(path)
-  if kind == "number" then return { path } end
-  if kind == "table" then
+  if kind == "number" then
+    if path ~= path then raise.refuse(index, name, "NaN is no key") end
+    return { path }
+  end
+  if kind == "table" and not raise.is_object(path) then
     local keys = {}
     for at = 1, rawlen(path) do
       local key = rawget(path, at)
-      if type(key) ~= "string" and type(key) ~= "number" and type(key) ~= "boolean" then
-        raise.bad_argument(index, name, "list of keys", path)
+      if type(key) ~= "string" and type(key) ~= "number" and type(key) ~= "boolean" or key ~= key then
+        raise.refuse(index, name, "list of keys expected, one is a " .. raise.type_of(key))
       end
       keys[at] = key
     end
     return keys
   end
-  if kind ~= "string" then raise.bad_argument(index, name, "path", path) end
+  if kind ~= "string" then raise.bad_argument(index, name, expected or "path", path) end
   local keys, position = {}, 1
   while position <= #path do
     local key, after
@@ -85,7 +89,7 @@ function M.parse(path, index, name)
       local start = #keys > 0 and position > 1 and match(path, "^%.()", position) or (#keys == 0 and position)
       if start then key, after = match(path, "^([^%.%[]+)()", start) end
     end
-    if not key then raise.raise("bad argument #" .. index .. " to '" .. name .. "' (not a path: '" .. path .. "')") end
+    if not key then raise.refuse(index, name, "not a path: " .. raise.shown(path)) end
     keys[#keys + 1], position = key, after
   end
   return keys

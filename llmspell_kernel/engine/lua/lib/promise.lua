@@ -289,8 +289,31 @@ M.Promise = { new = M.new, resolve = M.resolve, reject = M.reject, all = M.all, 
 
 -- ── methods ────────────────────────────────────────────────────────────────────────────────────────
 
-local function handler(index, name, fn)
-  return raise.check(index, name, "function", fn, true)
+local function known(name, self) return state_of(self) or raise.no_self(name) end
+
+-- A promise of what the handlers make of this one's outcome.
+local function derived(name, self, on_ok, on_err)
+  local source = known(name, self)
+  raise.check(1, name, "function", on_ok, true)
+  return promises.derive(source, on_ok, raise.check(2, name, "function", on_err, true))
+end
+
+local function caught(name, self, on_err)
+  local source = known(name, self)
+  return promises.derive(source, nil, raise.check(1, name, "function", on_err))
+end
+
+local function concluded(name, self, fn)
+  local source = known(name, self)
+  raise.check(1, name, "function", fn)
+  return promises.derive(source, function(...)
+    local values = pack(...)
+    fn()
+    return unpack(values, 1, values.n)
+  end, function(reason)
+    fn()
+    error(reason, 0)
+  end)
 end
 
 --- Calls `on_ok(values)` when the promise is fulfilled, `on_err(reason)` when it is rejected, each in a task. What they
@@ -303,8 +326,7 @@ end
 ---@param on_err? function
 ---@return Promise promise
 function methods:next(on_ok, on_err)
-  local source = promises.check(1, "promise:next", self)
-  return promises.derive(source, handler(2, "promise:next", on_ok), handler(3, "promise:next", on_err))
+  return (derived("promise:next", self, on_ok, on_err))
 end
 
 --- The same as `promise:next`.
@@ -312,7 +334,7 @@ end
 ---@param on_err? function
 ---@return Promise promise
 function methods:andThen(on_ok, on_err)
-  return methods.next(self, on_ok, on_err)
+  return (derived("promise:andThen", self, on_ok, on_err))
 end
 
 --- Calls `on_err(reason)` when the promise is rejected; what it returns is taken instead.
@@ -322,14 +344,14 @@ end
 ---@param on_err function
 ---@return Promise promise
 function methods:catch(on_err)
-  return methods.next(self, nil, on_err)
+  return (caught("promise:catch", self, on_err))
 end
 
 --- The same as `promise:catch`.
 ---@param on_err function
 ---@return Promise promise
 function methods:onError(on_err)
-  return methods.next(self, nil, on_err)
+  return (caught("promise:onError", self, on_err))
 end
 
 --- Calls `fn()` when the promise is settled, and passes its outcome on; an error in `fn` takes its place.
@@ -339,23 +361,14 @@ end
 ---@param fn function
 ---@return Promise promise
 function methods:finally(fn)
-  local source = promises.check(1, "promise:finally", self)
-  raise.check(2, "promise:finally", "function", fn)
-  return promises.derive(source, function(...)
-    local values = pack(...)
-    fn()
-    return unpack(values, 1, values.n)
-  end, function(reason)
-    fn()
-    error(reason, 0)
-  end)
+  return (concluded("promise:finally", self, fn))
 end
 
 --- The same as `promise:finally`.
 ---@param fn function
 ---@return Promise promise
 function methods:onFinally(fn)
-  return methods.finally(self, fn)
+  return (concluded("promise:onFinally", self, fn))
 end
 
 --- Waits until the promise is settled, while tasks go on. Returns its values, or `nil` and the reason it was rejected
@@ -367,8 +380,8 @@ end
 ---@param seconds? number how long to wait at most
 ---@return any values
 function methods:await(seconds)
-  local state = promises.check(1, "promise:await", self)
-  raise.check_number(2, "promise:await", seconds, 0, true)
+  local state = known("promise:await", self)
+  raise.check_number(1, "promise:await", seconds, 0, true)
   if not promises.wait(state, seconds) then return nil, promises.late(seconds) end
   if state.state == "rejected" then return nil, state.err end
   return unpack(state.values, 1, state.values.n)
@@ -383,8 +396,8 @@ end
 ---@param reason? string
 ---@return boolean cancelled false if the promise was settled already
 function methods:cancel(reason)
-  local state = promises.check(1, "promise:cancel", self)
-  raise.check(2, "promise:cancel", "string", reason, true)
+  local state = known("promise:cancel", self)
+  raise.check(1, "promise:cancel", "string", reason, true)
   return promises.cancel(state, scheduler.cancellation(reason or "cancelled"))
 end
 

@@ -11,7 +11,7 @@ local snapshot = require("snapshot")
 
 local ipairs, next, rawequal, rawget, setmetatable, tostring, type =
   ipairs, next, rawequal, rawget, setmetatable, tostring, type
-local math_type, concat, sort = math.type, table.concat, table.sort
+local concat, find, math_type, sort = table.concat, string.find, math.type, table.sort
 
 local M = {}
 
@@ -184,11 +184,15 @@ function M.outputs() return copy(outputs) end
 --- ```lua
 --- if spell.params("stop_here") then spell.exit(0, "nothing to do") end
 --- ```
----@param code? integer|boolean
+---@param code? integer|boolean|string a message alone stands for the code 1 and that
 ---@param message? string
 function M.exit(code, message)
-  raise.check(2, "spell.exit", "string", message, true)
   if type(code) == "string" and message == nil then code, message = 1, code end
+  if type(code) ~= "boolean" and code ~= nil then
+    if type(code) ~= "number" then raise.bad_argument(1, "spell.exit", "number, boolean or string", code) end
+    code = raise.check_whole(1, "spell.exit", code)
+  end
+  raise.check(2, "spell.exit", "string", message, true)
   if message then
     local well = code == nil or code == true or code == 0
     host.write(well and 1 or 2, scheduler.cell(), message .. "\n")
@@ -209,7 +213,7 @@ end
 ---@param seconds? number
 ---@return any value
 function M.cache(key, value, seconds)
-  if key == nil then raise.bad_argument(1, "spell.cache", "string", key) end
+  if key == nil or key ~= key then raise.bad_argument(1, "spell.cache", "key", key) end
   raise.check_number(3, "spell.cache", seconds, 0, true)
   local entry, now = cached[key], host.now()
   if entry and entry.expires <= now then
@@ -231,7 +235,9 @@ end
 ---@return table members
 function M.library(name, members)
   raise.check(1, "spell.library", "string", name)
-  libraries[name] = raise.check(2, "spell.library", "table", members)
+  -- a module of ours is as good as a table
+  if not find(raise.type_of(members), "^module ") then raise.check(2, "spell.library", "table", members) end
+  libraries[name] = members
   return members
 end
 

@@ -11,7 +11,7 @@ local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
-local next, rawget, rawset, setmetatable, tostring, type = next, rawget, rawset, setmetatable, tostring, type
+local next, rawget, rawset, setmetatable, type = next, rawget, rawset, setmetatable, type
 local find, random = string.find, math.random
 local pack, unpack = table.pack, table.unpack
 
@@ -93,7 +93,7 @@ end
 
 local function keeper_of(object, method)
   local info = infos[object]
-  if not info then raise.raise("call " .. method .. " with a colon: s:" .. method .. "(…)") end
+  if not info then raise.no_self(method) end
   return info.keeper
 end
 
@@ -140,7 +140,7 @@ end
 
 local function keys_of(where, method)
   local keys = path.parse(where, 1, method)
-  if #keys == 0 then raise.raise("bad argument #1 to '" .. method .. "' (the path is empty)") end
+  if #keys == 0 then raise.refuse(1, method, "the path is empty") end
   return keys
 end
 
@@ -164,6 +164,20 @@ local function replace(keeper, make)
   end)
 end
 
+-- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
+local function given(...) return ... end
+
+local function got(method, self, where, default)
+  local keeper = keeper_of(self, method)
+  if where == nil or where == "" then return (keeper.all()) end
+  local keys = keys_of(where, method)
+  local top, _, err = keeper.read(keys[1])
+  if err then return nil, err end
+  local value = path.get(top, { unpack(keys, 2) })
+  if value == nil then return default end
+  return value
+end
+
 --- Returns a copy of what is at a path, `default` if there is nothing; without a path, of everything.
 --- ```lua
 --- local s = state.create("demo", { defaults = { user = { name = "Ada" } } })
@@ -173,14 +187,7 @@ end
 ---@param default? any
 ---@return any value
 function State:get(where, default)
-  local keeper = keeper_of(self, "get")
-  if where == nil or where == "" then return (keeper.all()) end
-  local keys = keys_of(where, "get")
-  local top, _, err = keeper.read(keys[1])
-  if err then return nil, err end
-  local value = path.get(top, { unpack(keys, 2) })
-  if value == nil then return default end
-  return value
+  return given(got("state:get", self, where, default))
 end
 
 --- Sets what is at a path, making the tables on the way. Returns true, or `nil, err`.
@@ -193,16 +200,13 @@ end
 ---@param value any nil takes it away
 ---@return boolean done
 function State:set(where, value)
-  local keeper = keeper_of(self, "set")
-  local keys = keys_of(where, "set")
+  local keeper = keeper_of(self, "state:set")
+  local keys = keys_of(where, "state:set")
   if #keys > 1 then return change(keeper, keys, function() return true, value, true end) end
   local made, err = keeper.commit({ { key = keys[1], value = value } })
   if made == nil then return nil, err end
   return true
 end
-
--- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
-local function given(...) return ... end
 
 --- Changes what is at a path to what `fn(old)` returns, and returns that. If another notebook changes it meanwhile,
 --- `fn` is called again with the newer value. With a table alone, sets each of its keys, all at once.
@@ -216,7 +220,7 @@ local function given(...) return ... end
 ---@param fn? function
 ---@return any value
 function State:update(where, fn)
-  local keeper = keeper_of(self, "update")
+  local keeper = keeper_of(self, "state:update")
   if fn == nil and type(where) == "table" then
     local changes = {}
     for key, value in next, where do changes[#changes + 1] = { key = key, value = value } end
@@ -224,8 +228,9 @@ function State:update(where, fn)
     if made == nil then return nil, err end
     return true
   end
-  raise.check(2, "update", "function", fn)
-  return given(change(keeper, keys_of(where, "update"), function(old)
+  local keys = keys_of(where, "state:update")
+  raise.check(2, "state:update", "function", fn)
+  return given(change(keeper, keys, function(old)
     local new = fn(path.clone(old))
     return true, new, new
   end))
@@ -241,8 +246,8 @@ end
 ---@param value any
 ---@return boolean was
 function State:compare_and_set(where, expected, value)
-  local keeper = keeper_of(self, "compare_and_set")
-  return change(keeper, keys_of(where, "compare_and_set"), function(old)
+  local keeper = keeper_of(self, "state:compare_and_set")
+  return change(keeper, keys_of(where, "state:compare_and_set"), function(old)
     if not path.equal(old, expected) then return false, nil, false end
     return true, value, true
   end)
@@ -256,8 +261,8 @@ end
 ---@param where string|number|table
 ---@return any value
 function State:delete(where)
-  local keeper = keeper_of(self, "delete")
-  return change(keeper, keys_of(where, "delete"), function(old) return old ~= nil, nil, old end)
+  local keeper = keeper_of(self, "state:delete")
+  return change(keeper, keys_of(where, "state:delete"), function(old) return old ~= nil, nil, old end)
 end
 
 --- Takes everything away. Returns true, or `nil, err`.
@@ -266,7 +271,7 @@ end
 --- ```
 ---@return boolean done
 function State:clear()
-  return replace(keeper_of(self, "clear"), function() return {}, true end)
+  return replace(keeper_of(self, "state:clear"), function() return {}, true end)
 end
 
 --- Adds to the number at a path (nothing there is 0), and returns the sum.
@@ -278,12 +283,14 @@ end
 ---@param by? number
 ---@return number sum
 function State:increment(where, by)
-  local keeper = keeper_of(self, "increment")
-  by = raise.check(2, "increment", "number", by, true) or 1
-  return change(keeper, keys_of(where, "increment"), function(old)
+  local keeper = keeper_of(self, "state:increment")
+  local keys = keys_of(where, "state:increment")
+  by = raise.check(2, "state:increment", "number", by, true) or 1
+  return change(keeper, keys, function(old)
     if old == nil then old = 0 end
     if type(old) ~= "number" then
-      raise.raise("'increment' adds to a number, but at '" .. tostring(where) .. "' is a " .. raise.type_of(old))
+      local place = raise.shown(path.text(keys))
+      raise.raise("'increment' adds to a number, but at " .. place .. " is a " .. raise.type_of(old))
     end
     return true, old + by, old + by
   end)
@@ -298,12 +305,13 @@ end
 ---@param ... any
 ---@return integer count
 function State:append(where, ...)
-  local keeper = keeper_of(self, "append")
-  local values = pack(...)
-  return change(keeper, keys_of(where, "append"), function(old)
+  local keeper = keeper_of(self, "state:append")
+  local keys, values = keys_of(where, "state:append"), pack(...)
+  return change(keeper, keys, function(old)
     local list = old == nil and codec.array({}) or old
     if type(list) ~= "table" or not (path.length(list) or next(list) == nil) then
-      raise.raise("'append' adds to a list, but at '" .. tostring(where) .. "' is something else")
+      raise.raise("'append' adds to a list, but at " .. raise.shown(path.text(keys)) .. " is a "
+        .. (type(list) == "table" and "table with other keys" or raise.type_of(list)))
     end
     for index = 1, values.n do list[#list + 1] = values[index] end
     return true, list, #list
@@ -318,7 +326,7 @@ end
 ---@param where? string|number|table
 ---@return table keys
 function State:keys(where)
-  local value, err = State.get(self, where)
+  local value, err = got("state:keys", self, where)
   if value == nil and err then return nil, err end
   return codec.array(type(value) == "table" and path.keys(value) or {})
 end
@@ -336,8 +344,8 @@ end
 ---@param fn function
 ---@return any results
 function State:transaction(fn)
-  local keeper, name = keeper_of(self, "transaction"), infos[self].name
-  raise.check(1, "transaction", "function", fn)
+  local keeper, name = keeper_of(self, "state:transaction"), infos[self].name
+  raise.check(1, "state:transaction", "function", fn)
   local results, err = replace(keeper, function(entries)
     local found = pack(fn(object_of(name, in_memory(entries))))
     return entries, found
@@ -356,7 +364,7 @@ end
 --- ```
 ---@return table snapshot
 function State:snapshot()
-  return (keeper_of(self, "snapshot").all())
+  return (keeper_of(self, "state:snapshot").all())
 end
 
 --- Makes everything as it was at a snapshot. Returns true, or `nil, err`.
@@ -368,8 +376,8 @@ end
 ---@param snapshot table
 ---@return boolean done
 function State:restore(snapshot)
-  local keeper = keeper_of(self, "restore")
-  raise.check(1, "restore", "table", snapshot)
+  local keeper = keeper_of(self, "state:restore")
+  raise.check(1, "state:restore", "table", snapshot)
   return replace(keeper, function() return path.clone(snapshot), true end)
 end
 
@@ -383,8 +391,8 @@ end
 ---@param snapshot table
 ---@return table differences
 function State:diff(snapshot)
-  local keeper = keeper_of(self, "diff")
-  raise.check(1, "diff", "table", snapshot)
+  local keeper = keeper_of(self, "state:diff")
+  raise.check(1, "state:diff", "table", snapshot)
   local entries, err = keeper.all()
   if not entries then return nil, err end
   return setmetatable(codec.array(path.diff(snapshot, entries)), changes_meta)
@@ -398,7 +406,7 @@ end
 --- ```
 ---@return boolean done
 function State:save()
-  local keeper = keeper_of(self, "save")
+  local keeper = keeper_of(self, "state:save")
   if keeper.persistent then return true end
   local entries = keeper.all()
   return replace(in_file(infos[self].name), function() return entries, true end)
@@ -411,7 +419,7 @@ end
 --- ```
 ---@return boolean found
 function State:load()
-  local keeper = keeper_of(self, "load")
+  local keeper = keeper_of(self, "state:load")
   if keeper.persistent then return true end
   local entries, revision = in_file(infos[self].name).all()
   if not entries then return nil, revision end
@@ -439,6 +447,9 @@ local OPTIONS = { persistent = "boolean", defaults = "table" }
 ---@return State state
 function M.create(name, options)
   if type(name) == "table" and options == nil then name, options = nil, { defaults = name } end
+  if name ~= nil and type(name) ~= "string" and (type(name) ~= "table" or raise.is_object(name)) then
+    raise.bad_argument(1, "state.create", "string or table", name)
+  end
   raise.check(1, "state.create", "string", name, true)
   options = options_of.read(2, "state.create", options, OPTIONS)
   local defaults = options.defaults or {}
@@ -486,8 +497,10 @@ local function scope_of(scope, caller)
 end
 
 local function scoped(scope, key, caller)
+  local keeper = scope_of(scope, caller)
   if type(key) ~= "string" and type(key) ~= "number" then raise.bad_argument(2, caller, "string", key) end
-  return scope_of(scope, caller)
+  if key ~= key then raise.refuse(2, caller, "NaN is no key") end
+  return keeper
 end
 
 --- Keeps a value in the project's file, under a scope (such as `"global"`) and a key; `state.save(s)` is `s:save()`.
@@ -495,12 +508,13 @@ end
 --- state.save("global", "theme", "dark")
 --- print(state.load("global", "theme")) --> dark
 --- ```
----@param scope string|State
----@param key? string
+---@param scope? string|State
+---@param key? string|number
 ---@param value? any
 ---@return boolean done
 function M.save(scope, key, value)
   if infos[scope] then return State.save(scope) end
+  if scope ~= nil and type(scope) ~= "string" then raise.bad_argument(1, "state.save", "string or State", scope) end
   if key == nil then return require("lib.older.state").members.keep(scope) end
   local made, err = scoped(scope, key, "state.save").commit({ { key = key, value = value } })
   if made == nil then return nil, err end
@@ -511,11 +525,13 @@ end
 --- ```lua
 --- print(state.load("global", "never saved")) --> nil
 --- ```
----@param scope string
----@param key string
+---@param scope? string
+---@param key? string|number
 ---@return any value
 function M.load(scope, key)
-  if key == nil then return require("lib.older.state").members.recall(scope) end
+  if key == nil then
+    return require("lib.older.state").members.recall(raise.check(1, "state.load", "string", scope, true))
+  end
   local value, _, err = scoped(scope, key, "state.load").read(key)
   if err then return nil, err end
   return value
@@ -527,10 +543,12 @@ end
 --- print(state.delete("global", "theme"), state.delete("global", "theme")) --> true	false
 --- ```
 ---@param scope string
----@param key string
+---@param key? string|number
 ---@return boolean was
 function M.delete(scope, key)
-  if key == nil and type(scope) == "string" then return require("lib.older.state").members.forget(scope) end
+  if key == nil then
+    return require("lib.older.state").members.forget(raise.check(1, "state.delete", "string", scope))
+  end
   return change(scoped(scope, key, "state.delete"), { key }, function(old) return old ~= nil, nil, old ~= nil end)
 end
 

@@ -14,7 +14,7 @@ local raise = require("raise")
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
 
-local error, next, setmetatable, type = error, next, setmetatable, type
+local debug_getmetatable, error, next, setmetatable, type = debug.getmetatable, error, next, setmetatable, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
 
 local M = {}
@@ -120,10 +120,9 @@ end
 --- The same as `testing.it`.
 M.test = M.it
 
-local function with(options, key)
-  if options ~= nil and type(options) ~= "table" then return options end
+local function with(caller, options, key)
   local result = { [key] = true }
-  for name, value in next, options or {} do result[name] = value end
+  for name, value in next, raise.check(3, caller, "table", options, true) or {} do result[name] = value end
   return result
 end
 
@@ -135,7 +134,9 @@ end
 ---@param fn? function
 ---@param options? { timeout?: number }
 function M.skip(name, fn, options)
-  add_test("testing.skip", name, fn, with(options, "skip"))
+  raise.check(1, "testing.skip", "string", name)
+  raise.check(2, "testing.skip", "function", fn, true)
+  add_test("testing.skip", name, fn, with("testing.skip", options, "skip"))
 end
 
 --- Describes a test that is run, and others of the cell are not, unless they are described so too.
@@ -146,7 +147,9 @@ end
 ---@param fn function
 ---@param options? { timeout?: number }
 function M.only(name, fn, options)
-  add_test("testing.only", name, fn, with(options, "only"))
+  raise.check(1, "testing.only", "string", name)
+  raise.check(2, "testing.only", "function", fn)
+  add_test("testing.only", name, fn, with("testing.only", options, "only"))
 end
 
 local function around(kind, fn)
@@ -220,6 +223,7 @@ end
 ---@return Mock mock
 function M.spy(t, key)
   raise.check(1, "testing.spy", "table", t)
+  if key == nil or key ~= key then raise.bad_argument(2, "testing.spy", "the name of a function", key) end
   return mocks.spy(t, key)
 end
 
@@ -234,6 +238,7 @@ end
 ---@param value any
 function M.stub(t, key, value)
   raise.check(1, "testing.stub", "table", t)
+  if key == nil or key ~= key then raise.bad_argument(2, "testing.stub", "the name of a field", key) end
   mocks.replace(t, key, value)
 end
 
@@ -375,7 +380,10 @@ end
 ---@param results table
 ---@return Error err
 function M.failure(results)
-  raise.check(1, "testing.failure", "table", results)
+  if type(results) ~= "table" or debug_getmetatable(results) ~= suite_meta or results.failed == 0 then
+    local expected = "results of testing.run with a test that failed"
+    raise.bad_argument(1, "testing.failure", expected, results)
+  end
   return suite_error(results)
 end
 

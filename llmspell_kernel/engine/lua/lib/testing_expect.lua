@@ -87,15 +87,15 @@ function meta.__newindex() raise.raise("an expectation is read-only") end
 -- `expect(v):never():to_be(3)`: what `never` gives may be called too
 function meta.__call(expectation) return expectation end
 
-local function value_of(self)
-  local own = self ~= nil and expectations[self]
-  if not own then raise.raise("call expectations with a colon: expect(value):to_equal(other)") end
+local function value_of(self, name)
+  local own = expectations[self] or raise.no_self("expect(value):" .. name)
   return own.value, own
 end
 
 -- Raise unless `ok` is as expected; `what` is told of the value.
 local function verify(self, ok, what, more)
-  local value, own = value_of(self)
+  local own = expectations[self]
+  local value = own.value
   if ok then
     if not own.negative then return self end
   elseif own.negative then
@@ -113,7 +113,7 @@ end
 ---@param other any
 ---@return Expectation expectation
 function methods:to_equal(other)
-  local found = difference(value_of(self), other, "", {}, 0)
+  local found = difference(value_of(self, "to_equal"), other, "", {}, 0)
   return verify(self, found == nil, "to equal " .. shown(other), found and found ~= "" and ": " .. found or "")
 end
 
@@ -124,8 +124,8 @@ end
 ---@param other any
 ---@return Expectation expectation
 function methods:to_be(other)
-  return verify(self, rawequal(value_of(self), other) or value_of(self) == other and type(other) ~= "table",
-    "to be " .. shown(other))
+  local value = value_of(self, "to_be")
+  return verify(self, rawequal(value, other) or type(other) ~= "table" and value == other, "to be " .. shown(other))
 end
 
 --- Expects nil.
@@ -133,35 +133,37 @@ end
 --- testing.expect(nil):to_be_nil()
 --- ```
 ---@return Expectation expectation
-function methods:to_be_nil() return verify(self, value_of(self) == nil, "to be nil") end
+function methods:to_be_nil() return verify(self, value_of(self, "to_be_nil") == nil, "to be nil") end
 
 --- Expects true itself.
 --- ```lua
 --- testing.expect(1 < 2):to_be_true()
 --- ```
 ---@return Expectation expectation
-function methods:to_be_true() return verify(self, value_of(self) == true, "to be true") end
+function methods:to_be_true() return verify(self, value_of(self, "to_be_true") == true, "to be true") end
 
 --- Expects false itself.
 --- ```lua
 --- testing.expect(1 > 2):to_be_false()
 --- ```
 ---@return Expectation expectation
-function methods:to_be_false() return verify(self, value_of(self) == false, "to be false") end
+function methods:to_be_false() return verify(self, value_of(self, "to_be_false") == false, "to be false") end
 
 --- Expects anything but nil and false.
 --- ```lua
 --- testing.expect(0):to_be_truthy()
 --- ```
 ---@return Expectation expectation
-function methods:to_be_truthy() return verify(self, value_of(self) and true or false, "to be truthy") end
+function methods:to_be_truthy()
+  return verify(self, value_of(self, "to_be_truthy") and true or false, "to be truthy")
+end
 
 --- Expects nil or false.
 --- ```lua
 --- testing.expect(nil):to_be_falsy()
 --- ```
 ---@return Expectation expectation
-function methods:to_be_falsy() return verify(self, not value_of(self), "to be nil or false") end
+function methods:to_be_falsy() return verify(self, not value_of(self, "to_be_falsy"), "to be nil or false") end
 
 --- Expects a type: one of Lua's, `integer`, `float`, or the name of a type such as `Promise`.
 --- ```lua
@@ -170,10 +172,10 @@ function methods:to_be_falsy() return verify(self, not value_of(self), "to be ni
 ---@param kind string
 ---@return Expectation expectation
 function methods:to_be_a(kind)
+  local value = value_of(self, "to_be_a")
   raise.check(1, "expect:to_be_a", "string", kind)
-  local value = value_of(self)
   local is = type(value) == kind or math_type(value) == kind or raise.type_of(value) == kind
-  return verify(self, is, "to be a " .. kind)
+  return verify(self, is, "to be a " .. (#kind > BYTES and shown(kind) or kind))
 end
 
 local function contains(value, part)
@@ -192,7 +194,7 @@ end
 ---@param part any
 ---@return Expectation expectation
 function methods:to_contain(part)
-  return verify(self, contains(value_of(self), part), "to contain " .. shown(part))
+  return verify(self, contains(value_of(self, "to_contain"), part), "to contain " .. shown(part))
 end
 
 --- Expects a table with this key, and with this value there if one is given.
@@ -203,7 +205,7 @@ end
 ---@param value? any
 ---@return Expectation expectation
 function methods:to_have_key(key, value)
-  local held = value_of(self)
+  local held = value_of(self, "to_have_key")
   local has = type(held) == "table" and held[key] ~= nil and (value == nil or Expectations.equal(held[key], value))
   return verify(self, has, "to have the key " .. shown(key) .. (value ~= nil and " = " .. shown(value) or ""))
 end
@@ -215,8 +217,8 @@ end
 ---@param length integer
 ---@return Expectation expectation
 function methods:to_have_length(length)
-  raise.check(1, "expect:to_have_length", "number", length)
-  local value = value_of(self)
+  local value = value_of(self, "to_have_length")
+  length = raise.check_whole(1, "expect:to_have_length", length)
   local long = type(value) == "string" and #value or type(value) == "table" and rawlen(value)
   return verify(self, long == length, "to have the length " .. length, long and ", not " .. long or "")
 end
@@ -227,7 +229,7 @@ end
 --- ```
 ---@return Expectation expectation
 function methods:to_be_empty()
-  local value = value_of(self)
+  local value = value_of(self, "to_be_empty")
   return verify(self, value == "" or (type(value) == "table" and next(value) == nil), "to be empty")
 end
 
@@ -238,9 +240,11 @@ end
 ---@param pattern string
 ---@return Expectation expectation
 function methods:to_match(pattern)
+  local value = value_of(self, "to_match")
   raise.check(1, "expect:to_match", "string", pattern)
-  local value = value_of(self)
-  return verify(self, type(value) == "string" and match(value, pattern) ~= nil, "to match " .. shown(pattern))
+  local readable, found = guarded(find, "", pattern)
+  if not readable then raise.refuse(1, "expect:to_match", found) end
+  return verify(self, type(value) == "string" and find(value, pattern) ~= nil, "to match " .. shown(pattern))
 end
 
 --- Expects a number that is at most `tolerance` (1e-6) away.
@@ -251,15 +255,15 @@ end
 ---@param tolerance? number
 ---@return Expectation expectation
 function methods:to_be_near(number, tolerance)
+  local value = value_of(self, "to_be_near")
   raise.check(1, "expect:to_be_near", "number", number)
   tolerance = raise.check_number(2, "expect:to_be_near", tolerance, 0, true) or 1e-6
-  local value = value_of(self)
   local near = type(value) == "number" and math_abs(value - number) <= tolerance
   return verify(self, near, "to be near " .. number .. " (at most " .. tolerance .. " away)")
 end
 
-local function compared(self, other, compare, what)
-  local ok, result = guarded(compare, value_of(self), other)
+local function compared(self, name, other, compare, what)
+  local ok, result = guarded(compare, value_of(self, name), other)
   return verify(self, ok and result, what .. shown(other))
 end
 
@@ -270,7 +274,7 @@ end
 ---@param other any
 ---@return Expectation expectation
 function methods:to_be_greater_than(other)
-  return compared(self, other, function(a, b) return a > b end, "to be greater than ")
+  return compared(self, "to_be_greater_than", other, function(a, b) return a > b end, "to be greater than ")
 end
 
 --- Expects less than `other`.
@@ -280,7 +284,7 @@ end
 ---@param other any
 ---@return Expectation expectation
 function methods:to_be_less_than(other)
-  return compared(self, other, function(a, b) return a < b end, "to be less than ")
+  return compared(self, "to_be_less_than", other, function(a, b) return a < b end, "to be less than ")
 end
 
 --- Expects a function that raises; with `what`, an error whose message matches that pattern or contains it, or an error
@@ -291,9 +295,9 @@ end
 ---@param what? string
 ---@return Expectation expectation
 function methods:to_raise(what)
+  local fn, own = value_of(self, "to_raise")
   raise.check(1, "expect:to_raise", "string", what, true)
-  local fn, own = value_of(self)
-  raise.check(1, "expect", "function", fn)
+  if type(fn) ~= "function" then raise.raise("expected a function, got " .. shown(fn)) end
   local ok, err = guarded(fn)
   if ok then
     if own.negative then return self end
@@ -311,8 +315,9 @@ function methods:to_raise(what)
   raise.raise("expected " .. wanted .. ", got " .. shown(text))
 end
 
-local function mock_of(self)
-  return mocks.of(value_of(self)) or raise.raise("expected a mock (testing.mock), got " .. shown(value_of(self)))
+local function mock_of(self, name)
+  local value = value_of(self, name)
+  return mocks.of(value) or raise.raise("expected a mock (testing.mock), got " .. shown(value))
 end
 
 --- Expects a mock that was called, so many times if a number is given.
@@ -324,8 +329,8 @@ end
 ---@param times? integer
 ---@return Expectation expectation
 function methods:to_have_been_called(times)
-  raise.check(1, "expect:to_have_been_called", "number", times, true)
-  local count = #mock_of(self).calls
+  local count = #mock_of(self, "to_have_been_called").calls
+  times = raise.check_whole(1, "expect:to_have_been_called", times, true)
   if times == nil then return verify(self, count > 0, "to have been called") end
   return verify(self, count == times, "to have been called " .. times .. " times", ", not " .. count)
 end
@@ -342,7 +347,8 @@ function methods:to_have_been_called_with(...)
   local wanted, texts = pack(...), {}
   for index = 1, wanted.n do texts[index] = shown(wanted[index]) end
   local met = false
-  for _, call in next, mock_of(self).calls do met = met or Expectations.equal(call, wanted) end
+  local calls = mock_of(self, "to_have_been_called_with").calls
+  for _, call in next, calls do met = met or Expectations.equal(call, wanted) end
   return verify(self, met, "to have been called with (" .. concat(texts, ", ") .. ")")
 end
 

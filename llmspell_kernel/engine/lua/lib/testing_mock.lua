@@ -20,7 +20,7 @@ function Mocks.of(value)
 end
 
 local function known(mock, name)
-  return Mocks.of(mock) or raise.raise("call " .. name .. " with a colon: mock:" .. name .. "(…)")
+  return Mocks.of(mock) or raise.no_self("mock:" .. name)
 end
 
 --- Lets the mock return these values.
@@ -66,7 +66,8 @@ end
 ---@param fn function
 ---@return Mock mock
 function methods:does(fn)
-  known(self, "does").fn = raise.check(1, "mock:does", "function", fn)
+  local own = known(self, "does")
+  own.fn = raise.check(1, "mock:does", "function", fn)
   return self
 end
 

@@ -161,9 +161,11 @@ function M.current_time() return time() end
 ---@param format? string
 ---@return string text
 function M.format_time(seconds, format)
-  raise.check(1, "utils.format_time", "number", seconds, true)
+  seconds = raise.check_whole(1, "utils.format_time", seconds, true)
   raise.check(2, "utils.format_time", "string", format, true)
-  return date(format or "%Y-%m-%d %H:%M:%S", seconds or time())
+  local ok, text = guarded(date, format or "%Y-%m-%d %H:%M:%S", seconds or time())
+  if not ok then raise.raise("'utils.format_time': " .. gsub(text, "^bad argument.-%((.*)%)$", "%1")) end
+  return text
 end
 
 --- Returns an environment variable that is granted, else nil; `os.getenv`.

@@ -14,6 +14,11 @@ local M = {}
 
 local GLOBAL = "global"
 
+local function check(name, scope, key)
+  raise.check(1, name, "string", scope)
+  if key ~= nil and type(key) ~= "string" and type(key) ~= "number" then raise.bad_argument(2, name, "string", key) end
+end
+
 -- A scope with its id: State.save("user", "alice", "theme", v) keeps under "user:alice".
 local function set(scope, key, value)
   local done, err = state.save(scope, key, value)
@@ -31,6 +36,7 @@ end
 ---@param value? any
 ---@return boolean done
 function M.save(scope, key, value)
+  check("State.save", scope, value ~= nil and key or nil)
   if value == nil then return set(GLOBAL, scope, key) end
   return set(scope, key, value)
 end
@@ -40,9 +46,10 @@ end
 --- print(State.load("global", "never saved")) --> nil
 --- ```
 ---@param scope string
----@param key? string
+---@param key? string|number
 ---@return any value
 function M.load(scope, key)
+  check("State.load", scope, key)
   if key == nil then return state.load(GLOBAL, scope) end
   return state.load(scope, key)
 end
@@ -53,9 +60,10 @@ end
 --- print(State.delete("global", "theme"), State.delete("theme")) --> true	false
 --- ```
 ---@param scope string
----@param key? string
+---@param key? string|number
 ---@return boolean was
 function M.delete(scope, key)
+  check("State.delete", scope, key)
   if key == nil then return state.delete(GLOBAL, scope) end
   return state.delete(scope, key)
 end
@@ -67,7 +75,9 @@ end
 --- ```
 ---@param scope? string
 ---@return string[] keys
-function M.list_keys(scope) return state.list_keys(scope or GLOBAL) end
+function M.list_keys(scope)
+  return state.list_keys(raise.check(1, "State.list_keys", "string", scope, true) or GLOBAL)
+end
 
 local more = {}
 

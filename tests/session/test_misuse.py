@@ -1,0 +1,319 @@
+"""Wrong arguments, to every function of the modules that need no model: what is raised is the user's to understand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from llmspell_kernel.bridges.reference import reference
+from llmspell_kernel.bridges.registry import installed_bridges
+from llmspell_kernel.config import Places, Settings
+from llmspell_kernel.session.outcome import Succeeded
+from llmspell_kernel.session.session import Session
+
+from .conftest import Notebook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llmspell_kernel.language.documentation import Documented, Option
+
+module_loop = pytest.mark.asyncio(loop_scope="module")
+
+MODULES = [
+    *(
+        "async",
+        "auth",
+        "channel",
+        "compat",
+        "data",
+        "errors",
+        "events",
+        "grants",
+        "guardrails",
+        "hooks",
+        "http",
+    ),
+    *("json", "log", "observability", "parallel", "promise", "spell", "state", "storage", "testing", "utils"),
+]
+ENTRIES = reference([bridge for bridge in installed_bridges() if not bridge.internal])
+
+OBJECTS = {
+    "Breaker": "errors.circuit_breaker(function() end)",
+    "Channel": "(function() local c = channel.make(2) c:send(1) return c end)()",
+    "Emitter": "events.new()",
+    "Error": "errors.new('code', 'message')",
+    "Expectation": "testing.expect(1)",
+    "Guard": "guardrails.create{}",
+    "Logger": "log.create('misuse')",
+    "Mock": "testing.mock()",
+    "Promise": "promise.resolve(1)",
+    "Span": "observability.start_span('misuse')",
+    "State": "state.create('misuse')",
+    "http.Response": "http.response{ body = '{}' }",
+}
+"""How an object of each type is made."""
+
+METHODS = {entry.owner for entry in ENTRIES if entry.kind == "method"}
+
+VARIABLES = {"Error": "err", "Expectation": "expect", "http.Response": "response"}
+"""What messages call an object where that is not its type in lower case."""
+
+METHOD_OBJECTS = {
+    "Expectation:to_be_nil": "testing.expect(nil)",
+    "Expectation:to_be_true": "testing.expect(true)",
+    "Expectation:to_be_false": "testing.expect(false)",
+    "Expectation:to_be_falsy": "testing.expect(false)",
+    "Expectation:to_be_a": "testing.expect(1).never",
+    "Expectation:to_contain": "testing.expect({ 1 })",
+    "Expectation:to_have_key": "testing.expect({ 1 })",
+    "Expectation:to_have_length": "testing.expect('x')",
+    "Expectation:to_be_empty": "testing.expect('')",
+    "Expectation:to_match": "testing.expect('x')",
+    "Expectation:to_be_near": "testing.expect(0.001)",
+    "Expectation:to_be_greater_than": "testing.expect(2)",
+    "Expectation:to_be_less_than": "testing.expect(0)",
+    "Expectation:to_raise": "testing.expect(function() error('x') end)",
+    "Expectation:to_have_been_called": "testing.expect((function() local m = testing.mock() m() return m end)())",
+    "Expectation:to_have_been_called_with": "testing.expect((function() local m = testing.mock() m() return m end)())",
+}
+"""Objects that a method needs to be right."""
+
+RAISES = {f"testing.{name}" for name in ["before_each", "after_each", "before_all", "after_all", "failure"]}
+"""What raises here whatever its arguments are: it belongs somewhere else."""
+
+DOTTED = {"Logger"}
+"""Types whose methods may be called with a dot too."""
+
+NAMES = {
+    "async.select": "channel.select",
+    "compat.loadstring": "loadstring",
+    "compat.unpack": "unpack",
+    "compat.gfind": "string.gfind",
+    **{f"compat.{name}": f"table.{name}" for name in ["getn", "maxn", "foreach", "foreachi"]},
+    **{f"compat.{name}": f"math.{name}" for name in ["pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp"]},
+}
+"""What messages call a function where that is not its name in the reference."""
+
+RIGHT = {
+    "async.cancel.what": "async(function() end)",
+    "auth.oauth2.client": "{ token_url = 'https://example.org', client_id = 'x', secret = 'X' }",
+    "channel.select....": "{ 'default' }",
+    "async.select....": "{ 'default' }",
+    "data.convert.from": "'json'",
+    "data.convert.to": "'yaml'",
+    "data.convert_format.from": "'json'",
+    "data.convert_format.to": "'yaml'",
+    "data.parse.format": "'json'",
+    "data.stringify.format": "'json'",
+    "data.to_xml.element": "{ tag = 'a' }",
+    "data.merge....": "{}",
+    "data.deep_merge....": "{}",
+    "events.wait_for.seconds": "nil",
+    "grants.drop.kind": "'mcp'",
+    "grants.has.kind": "'mcp'",
+    "grants.only.kind": "'mcp'",
+    "hooks.remove.which": "'x'",
+    "hooks.remove.kind": "'before'",
+    "hooks.clear.kind": "nil",
+    **{
+        f"http.{name}.url": "'http://192.0.2.1/'"
+        for name in ["get", "head", "delete", "post", "put", "patch"]
+    },
+    **{f"{place}.level": "'off'" for place in ["log.log", "log.set_level", "log.is_enabled"]},
+    "Logger:set_level.level": "'off'",
+    "Logger:is_enabled.level": "'off'",
+    "observability.gauge.name": "'gauge'",
+    "observability.histogram.name": "'histogram'",
+    "observability.timer.name": "'histogram'",
+    "observability.with_span....": "function() end",
+    "Span:set_status.status": "'ok'",
+    "http.request.options": "'http://192.0.2.1/'",
+    "log.progress.what": "1",
+    "testing.spy.t": "{ x = function() end }",
+    "testing.spy.key": "'x'",
+    "utils.join_path....": "'a'",
+}
+"""Arguments that are right where those made from their type are not."""
+
+BY_TYPE = {
+    "any": "1",
+    "boolean": "true",
+    "function": "function() end",
+    "integer": "1",
+    "number": "0.001",
+    "string": "'x'",
+    "Promise": "promise.resolve(1)",
+    "Emitter": "events.new()",
+    "State": "state.create('misuse')",
+}
+
+NUMBERS = {"-1", "0", "1e308", "nan", "inf", "maxinteger"}
+STRINGS = {'""', '"x"', "huge string", "bytes"}
+TABLES = {"{}", "hostile"}
+EVERYTHING = (
+    NUMBERS | STRINGS | TABLES | {"nil", "true", "none", "function", "coroutine", "promise", "channel"}
+)
+ACCEPTED = {
+    "any": EVERYTHING,
+    "boolean": {"true"},
+    "false": set[str](),
+    "integer": {"-1", "0", "maxinteger"},
+    "number": NUMBERS,
+    "string": STRINGS | NUMBERS,
+    "table": TABLES,
+    "function": {"function"},
+    "Promise": {"promise"},
+    "Channel": {"channel"},
+}
+
+BAD_ARGUMENT = re.compile(r"cell \d+:\d+: bad argument #(\d+) to '([\w.:]+)' \(.+\)", re.DOTALL)
+COLON = re.compile(r"cell \d+:\d+: call (\w+) with a colon: [\w()]+:\1\(…\)")
+OURS = re.compile(
+    r"\((local|upvalue|field|global|method|constant) '|\[llmspell|llmspell_|\.lua:\d|\blib\.|\[C\]|NoneType|\bdict\b"
+    r"|\bstr\b|Traceback|[Pp]ython|attempt to|stack"
+)
+LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One call, and what came of it."""
+
+    name: str
+    index: int
+    label: str
+    how: str
+    what: str
+
+    def __str__(self) -> str:
+        which = "self" if self.index == 0 else f"#{self.index}"
+        return f"{self.name} {which} = {self.label}: {self.how} {self.what[:LONGEST]}"
+
+
+def alternatives(written: str) -> list[str]:
+    """The types of a union, each by its plain name."""
+    depth, parts = 0, [""]
+    for character in written:
+        depth += (character in "({<") - (character in ")}>")
+        if character == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [plain(part.strip()) for part in parts]
+
+
+def plain(kind: str) -> str:
+    if kind.startswith('"'):
+        return "string"
+    if kind.startswith("fun("):
+        return "function"
+    if kind in BY_TYPE or kind in ACCEPTED or kind in METHODS:
+        return kind
+    return "table"
+
+
+def right(entry: Documented, parameter: Option) -> str:
+    given = RIGHT.get(f"{entry.name}.{parameter.name}")
+    return given or BY_TYPE.get(alternatives(parameter.type)[0], "{}")
+
+
+def accepted(parameter: Option) -> set[str]:
+    """The labels of the values that may be given for a parameter."""
+    kinds = alternatives(parameter.type)
+    if kinds == ["boolean"]:
+        return EVERYTHING  # true or not
+    labels = set[str]().union(*(ACCEPTED.get(kind, set()) for kind in kinds))
+    return labels | ({"nil", "none"} if parameter.optional or parameter.name == "..." else set())
+
+
+def parameters(entry: Documented) -> list[Option]:
+    return [one for one in entry.parameters if one.name != "..." or one.type != "any"]
+
+
+def called(expression: str) -> str:
+    """A function that makes a call as a cell does: by its name, and not as a tail call."""
+    return f"function(...) local results = table.pack({expression}) return table.unpack(results, 1, results.n) end"
+
+
+def case(entry: Documented) -> str:
+    """A function as misuse.lua takes it."""
+    makers = ", ".join(f"function() return {right(entry, one)} end" for one in parameters(entry))
+    how = f"call = {called(f'{entry.name}(...)')}"
+    if entry.kind == "method":
+        made, name = METHOD_OBJECTS.get(entry.name, OBJECTS[entry.owner]), entry.short_name
+        how = f"call = {called(f'({made}):{name}(...)')}"
+        if entry.owner not in DOTTED:
+            how += f", bare = {called(f'({made}).{name}(...)')}"
+    return f"{{ name = '{entry.name}', {how}, parameters = {{ {makers} }} }}"
+
+
+def named(entry: Documented) -> str:
+    """The function's name as messages have it."""
+    if entry.kind == "method":
+        return f"{VARIABLES.get(entry.owner, entry.owner.lower())}:{entry.short_name}"
+    return NAMES.get(entry.name, entry.name)
+
+
+def fault(entry: Documented, tried: Tried) -> bool:
+    """Whether a call did not end as it should."""
+    if tried.how == "late":
+        return tried.name not in ("async.sleep", "utils.sleep")
+    if tried.how != "returned" and (OURS.search(tried.what) or len(tried.what) > LONGEST):
+        return True
+    if tried.how == "raised" and not re.match(r"cell \d+:\d+: ", tried.what):
+        return True
+    if tried.index == -1:
+        return tried.how == "raised" and tried.name not in RAISES
+    if tried.index == 0:
+        own = {"Channel": "channel", "Promise": "promise"}.get(entry.owner)
+        return tried.label != own and not COLON.fullmatch(tried.what)
+    parameter = parameters(entry)[tried.index - 1]
+    if tried.label in accepted(parameter):
+        return False
+    said = BAD_ARGUMENT.fullmatch(tried.what)
+    return tried.how != "raised" or said is None or said.groups() != (str(tried.index), named(entry))
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def notebook(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Notebook]:
+    """A session that lasts for the whole module, with the harness in it."""
+    folder = tmp_path_factory.mktemp("misuse")
+    places = Places(config=folder / "config.toml", data=folder / "data")
+    for name in ("x.lua", "1.lua"):
+        folder.joinpath(name).write_text("return {}", "utf-8")
+    session = Session(Settings.load(folder, {"LLMSPELL_GRANT_FILES": f"write:{folder}"}, places))
+    await session.start()
+    opened = Notebook(session)
+    harness = Path(__file__).with_name("misuse.lua").read_text("utf-8")
+    assert await opened.run(harness) == Succeeded()
+    yield opened
+    await session.close()
+
+
+async def tried(notebook: Notebook, entries: list[Documented]) -> list[Tried]:
+    code = "try_all({\n" + ",\n".join(case(entry) for entry in entries) + "\n})"
+    outcome = await asyncio.wait_for(notebook.run(code), 120)
+    assert isinstance(outcome, Succeeded), outcome
+    lines = notebook.last.out.splitlines()
+    return [Tried(*json.loads(line[1:])) for line in lines if line.startswith("\1")]
+
+
+@module_loop
+@pytest.mark.parametrize("module", [*MODULES, *sorted(OBJECTS)])
+async def test_wrong_arguments_are_refused_in_the_words_of_lua(module: str, notebook: Notebook) -> None:
+    entries = {
+        entry.name: entry
+        for entry in ENTRIES
+        if entry.is_callable and entry.owner == module and entry.name != "spell.exit"
+    }
+    made = await tried(notebook, list(entries.values()))
+    assert {one.name for one in made} == set(entries)
+    assert [str(one) for one in made if fault(entries[one.name], one)] == []
