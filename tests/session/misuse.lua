@@ -3,6 +3,7 @@
 
 local pack, unpack = table.pack, table.unpack
 
+local LONG = 60 -- seconds: a call that takes so long waits for nothing
 local HUGE = ("long "):rep(40000)
 
 local function hostile()
@@ -51,8 +52,8 @@ local function note(case, index, label, how, what)
 end
 
 -- What came of `call`: "returned", "raised" a string, "raised object" with a code, or "late".
-local function outcome_of(call)
-  local ok, raised, what, second = async.timeout(1, function()
+local function outcome_of(limit, call)
+  local ok, raised, what, second = async.timeout(limit, function()
     local results = pack(pcall(call))
     if results[1] then return true, false, results[2], results[3] end
     return true, true, results[2]
@@ -64,7 +65,7 @@ local function outcome_of(call)
 end
 
 local function attempt(case, index, label, fn, arguments)
-  note(case, index, label, outcome_of(function()
+  note(case, index, label, outcome_of(case.limit or LONG, function()
     local results = pack(fn(unpack(arguments, 1, arguments.n))) -- no tail call: the line stays the user's
     return unpack(results, 1, results.n)
   end))

@@ -89,6 +89,9 @@ METHOD_OBJECTS = {
 RAISES = {f"testing.{name}" for name in ["before_each", "after_each", "before_all", "after_all", "failure"]}
 """What raises here whatever its arguments are: it belongs somewhere else."""
 
+SLEEPERS = {"async.sleep", "utils.sleep"}
+"""What may wait as long as it is told."""
+
 DOTTED = {"Logger"}
 """Types whose methods may be called with a dot too."""
 
@@ -252,7 +255,8 @@ def case(entry: Documented) -> str:
         how = f"call = {called(f'({made}):{name}(...)')}"
         if entry.owner not in DOTTED:
             how += f", bare = {called(f'({made}).{name}(...)')}"
-    return f"{{ name = '{entry.name}', {how}, parameters = {{ {makers} }} }}"
+    limit = "0.05" if entry.name in SLEEPERS else "nil"
+    return f"{{ name = '{entry.name}', limit = {limit}, {how}, parameters = {{ {makers} }} }}"
 
 
 def named(entry: Documented) -> str:
@@ -265,7 +269,7 @@ def named(entry: Documented) -> str:
 def fault(entry: Documented, tried: Tried) -> bool:
     """Whether a call did not end as it should."""
     if tried.how == "late":
-        return tried.name not in ("async.sleep", "utils.sleep")
+        return tried.name not in SLEEPERS
     if tried.how != "returned" and (OURS.search(tried.what) or len(tried.what) > LONGEST):
         return True
     if tried.how == "raised" and not re.match(r"cell \d+:\d+: ", tried.what):
