@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from llm.scripted_server import ScriptedServer, text
 
+from llmspell_kernel.bridges.lua_documentation import documentation
 from llmspell_kernel.bridges.reference import reference
 from llmspell_kernel.bridges.registry import installed_bridges
 from llmspell_kernel.config import Places, Settings
@@ -27,6 +28,17 @@ CALLABLE = [entry for entry in ENTRIES if entry.is_callable]
 EXAMPLES = [entry for entry in ENTRIES if entry.example]
 
 module_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+def test_no_two_things_have_one_name() -> None:
+    """`State:save` of an object and `State.save` of a module would hide each other."""
+    found: dict[str, set[str]] = {}
+    for bridge in BRIDGES:
+        for part in (bridge.lua_part, *bridge.lua_more):
+            for entry in documentation(bridge.module, part) if part else ():
+                if entry.is_callable:
+                    found.setdefault(entry.name.replace(":", "."), set()).add(entry.name)
+    assert {name: names for name, names in found.items() if len(names) > 1} == {}
 
 
 class Surface:

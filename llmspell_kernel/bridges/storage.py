@@ -208,7 +208,7 @@ def _read(place: Place) -> bytes:
 def _write(place: Place, data: bytes) -> None:
     """Write a new file beside the old one and put it in its place."""
     with place.parent() as (folder, name):
-        part = f"{name}.{secrets.token_hex(4)}{_PART}"
+        part = f".{secrets.token_hex(8)}{_PART}"  # not made of `name`, which may be as long as names can be
         flags = (
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         )

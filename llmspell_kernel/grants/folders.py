@@ -41,6 +41,8 @@ CAN_WALK = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 _LONGEST = 4096
 """Characters of a path: of longer ones no system knows."""
+_DEEPEST = 128
+"""Folders in a path: each is looked up several times, and those above it with it."""
 _PATH_ONLY = getattr(os, "O_PATH", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _STEP = _PATH_ONLY | getattr(os, "O_DIRECTORY", 0) | _SAFE
@@ -203,6 +205,8 @@ def locate(
         raise BadArgument("a path is a string that is not empty and holds no zero byte")
     if len(asked) > _LONGEST:
         raise BadArgument(f"a path has at most {_LONGEST:,} characters, not {len(asked):,}")
+    if asked.count("/") > _DEEPEST:
+        raise BadArgument(f"a path leads through at most {_DEEPEST} folders")
     if os.name == "nt" and ":" in os.path.splitdrive(asked)[1]:
         raise BadArgument("a path holds no colon after its drive")
     lexical = Path(os.path.normpath(base / asked))

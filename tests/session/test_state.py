@@ -10,7 +10,7 @@ import pytest
 
 from llmspell_kernel.bridges.state_store import Change, StateStore
 from llmspell_kernel.errors import WorldError
-from llmspell_kernel.session.outcome import RolledBack
+from llmspell_kernel.session.outcome import RolledBack, Succeeded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,16 @@ CELLS = [
     ("s:set('i', 2), s:set('f', 2.0), s:get('i'), s:get('f'), s:set('bin', '\\xff'), s:get('bin') == '\\xff'",
      "true\ttrue\t2\t2.0\ttrue\ttrue"),
     ("pcall(s.set, s, '', 1)", "the path is empty"),
+    ("pcall(s.set, s, 0/0, 1)", "bad argument #1 to 'state:set' (NaN is no key)"),
+    ("pcall(s.set, s, {'a', 0/0}, 1)", "bad argument #1 to 'state:set' (list of keys expected"),
+    ("pcall(s.restore, s, s)", "bad argument #1 to 'state:restore' (table expected, got state)"),
+    ("pcall(s.diff, s, s)", "bad argument #1 to 'state:diff' (table expected, got state)"),
+    ("s:set('n', 1), pcall(s.transaction, s, function(t) s:increment('n') end)",
+     "inside a transaction its state is changed through what the function gets"),
+    ("s:transaction(function(t) t:set('n', s:get('n') + 1) return t:transaction(function(u) u:increment('n') end) end)",
+     "None"),
+    ("s:get('n'), s:increment('n')", "3\t4"),
+    ("function f(t) t:set('n', 0) end s:transaction(f) f(s)", "None"),
     ("pcall(function() s.x = 1 end)", "a state is changed with its methods"),
     ("pcall(s.set, 's', 'x', 1)", "call set with a colon"),
     ("s:clear(), #s:keys()", "true\t0"),
@@ -91,12 +101,39 @@ async def test_scopes(notebook: Notebook) -> None:
     [
         ("s:set('f', print)", "f: a function cannot be kept in persistent state"),
         ("s:set('a.b', {1, {print}})", "a.b[2][1]: a function"),
-        ("s:set('c', coroutine.create(print))", "coroutine"),
+        ("s:set('c', coroutine.create(print))", "c: a coroutine cannot be kept in persistent state"),
+        ("s:update{a = 1, b = {c = channel.make()}}", "b.c: a Channel cannot be kept in persistent state"),
+        (
+            "local c = {}; c[1] = c; s:transaction(function(t) t:set('q.r', c) end)",
+            "q.r[1]: a cycle cannot be kept",
+        ),
     ],
 )
 async def test_what_cannot_be_kept_is_named(notebook: Notebook, code: str, problem: str) -> None:
     await notebook.value("s = state.create('t', {persistent = true});")
     assert problem in str(await notebook.value(f"pcall(function() {code} end)"))
+
+
+async def test_a_transaction_that_is_interrupted_leaves_everything_as_it_was(notebook: Notebook) -> None:
+    await notebook.value("s = state.create('t', {persistent = true, defaults = {n = 1}});")
+    running = asyncio.create_task(
+        notebook.run("s:transaction(function(t) t:set('n', 2) print('in') while true do end end)")
+    )
+    while "in" not in notebook.last.out:
+        await asyncio.sleep(0.01)
+    notebook.session.interrupt()
+    assert not isinstance(await running, Succeeded)
+    assert (
+        await notebook.value("s:get('n'), s:increment('n'), s:transaction(function(t) return 7 end)")
+        == "1\t2\t7"
+    )
+
+
+async def test_methods_are_not_taken_for_the_functions_of_a_module(notebook: Notebook) -> None:
+    await notebook.value(
+        "kept = state.create('kept', {defaults = {a = 1}}) kept:delete('a') kept:save() kept:load()"
+    )
+    assert notebook.last.err == ""
 
 
 async def test_two_notebooks_lose_no_update(open_notebook: Open) -> None:

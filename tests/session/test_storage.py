@@ -109,3 +109,14 @@ async def test_size_is_limited(cell: Notebook, folder: Path, monkeypatch: pytest
     assert await cell.value("storage.delete('a'), storage.write('b', ('x'):rep(80))") == "true\ttrue"
     (folder / "big").write_bytes(b"x" * 101)
     assert "too large" in str(await cell.value("storage.read('big')"))
+
+
+async def test_names_may_be_as_long_as_the_system_takes_them(cell: Notebook) -> None:
+    assert await cell.value("storage.write(('n'):rep(255), 'x'), storage.read(('n'):rep(255))") == 'true\t"x"'
+    assert "too long" in str(await cell.value("storage.write(('n'):rep(256), 'x')"))
+
+
+async def test_paths_that_would_take_minutes_are_refused(cell: Notebook, folder: Path) -> None:
+    code = "pcall(storage.write, ('d/'):rep(2000) .. 'f', 'x')"
+    assert "a path leads through at most 128 folders" in str(await cell.value(code))
+    assert os.listdir(folder) == []

@@ -11,9 +11,11 @@ local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
-local next, rawget, rawset, setmetatable, type = next, rawget, rawset, setmetatable, type
-local find, random = string.find, math.random
+local error, next, pcall, rawget, rawset, setmetatable = error, next, pcall, rawget, rawset, setmetatable
+local tonumber, tostring, type = tonumber, tostring, type
+local find, gsub, match, random = string.find, string.gsub, string.match, math.random
 local pack, unpack = table.pack, table.unpack
+local getinfo = debug.getinfo
 
 local file = {}
 for _, name in next, { "read", "all", "commit", "names" } do file[name] = bridge.bind("state_files", name) end
@@ -52,8 +54,19 @@ local function in_memory(entries)
   return keeper
 end
 
+-- Raise again what the file refused, without the call that only we know.
+local function refused(problem, changes)
+  local index, rest, reason
+  if type(problem) == "string" then
+    index, rest, reason = match(problem, "what was given cannot be sent: %[(%d+)%]%.%l+(.-): (.+)$")
+  end
+  if not index then error(problem, 0) end
+  local key = tostring(changes[tonumber(index)].key)
+  raise.raise(key .. rest .. ": " .. gsub(reason, "cannot cross$", "cannot be kept in persistent state"))
+end
+
 local function in_file(name)
-  local keeper = { persistent = true }
+  local keeper = { persistent = true, name = name }
   function keeper.read(key)
     local found, value, version = file.read(name, key)
     if found == nil then return nil, nil, value end
@@ -63,7 +76,9 @@ local function in_file(name)
   function keeper.all() return file.all(name) end
   function keeper.commit(changes, revision)
     if #changes == 0 and not revision then return true end
-    return file.commit(name, codec.array(changes), revision)
+    local ok, made, err = pcall(file.commit, name, codec.array(changes), revision)
+    if not ok then refused(made, changes) end
+    return made, err
   end
   return keeper
 end
@@ -73,7 +88,7 @@ end
 local infos = setmetatable({}, { __mode = "k" }) -- object → { name, keeper }
 
 --- Values under paths, such as `user.name` or `items[1]`: see `state.create`.
----@class State
+---@class state.State
 local State = {}
 
 local changes_meta = { __name = "changes" }
@@ -95,6 +110,39 @@ local function keeper_of(object, method)
   local info = infos[object]
   if not info then raise.no_self(method) end
   return info.keeper
+end
+
+-- A copy of all values, or `nil, err`.
+local function everything(keeper)
+  local entries, err = keeper.all()
+  if not entries then return nil, err end
+  return entries
+end
+
+-- The functions that run transactions: what is changed → such a function. What that changes besides would make its own
+-- transaction begin again, for ever. An interrupt may leave one here that has ended: whether it runs, the stack tells.
+local under_way = setmetatable({}, { __mode = "k" })
+local LEVELS = 1000
+
+local function in_transaction(keeper, fn, entries, name)
+  local what = keeper.name or keeper
+  local function run() return pack(fn(object_of(name, in_memory(entries)))) end
+  under_way[what] = run
+  local results = run()
+  under_way[what] = nil
+  return results
+end
+
+local function changeable(keeper)
+  local run = under_way[keeper.name or keeper]
+  for level = 2, run and LEVELS or 0 do
+    local info = getinfo(level, "f")
+    if not info then break end
+    if info.func == run then
+      raise.raise("inside a transaction its state is changed through what the function gets: t:set(path, value)")
+    end
+  end
+  return keeper
 end
 
 local function conflict()
@@ -169,7 +217,7 @@ local function given(...) return ... end
 
 local function got(method, self, where, default)
   local keeper = keeper_of(self, method)
-  if where == nil or where == "" then return (keeper.all()) end
+  if where == nil or where == "" then return everything(keeper) end
   local keys = keys_of(where, method)
   local top, _, err = keeper.read(keys[1])
   if err then return nil, err end
@@ -200,7 +248,7 @@ end
 ---@param value any nil takes it away
 ---@return boolean done
 function State:set(where, value)
-  local keeper = keeper_of(self, "state:set")
+  local keeper = changeable(keeper_of(self, "state:set"))
   local keys = keys_of(where, "state:set")
   if #keys > 1 then return change(keeper, keys, function() return true, value, true end) end
   local made, err = keeper.commit({ { key = keys[1], value = value } })
@@ -220,7 +268,7 @@ end
 ---@param fn? function
 ---@return any value
 function State:update(where, fn)
-  local keeper = keeper_of(self, "state:update")
+  local keeper = changeable(keeper_of(self, "state:update"))
   if fn == nil and type(where) == "table" then
     local changes = {}
     for key, value in next, where do changes[#changes + 1] = { key = key, value = value } end
@@ -246,7 +294,7 @@ end
 ---@param value any
 ---@return boolean was
 function State:compare_and_set(where, expected, value)
-  local keeper = keeper_of(self, "state:compare_and_set")
+  local keeper = changeable(keeper_of(self, "state:compare_and_set"))
   return change(keeper, keys_of(where, "state:compare_and_set"), function(old)
     if not path.equal(old, expected) then return false, nil, false end
     return true, value, true
@@ -261,7 +309,7 @@ end
 ---@param where string|number|table
 ---@return any value
 function State:delete(where)
-  local keeper = keeper_of(self, "state:delete")
+  local keeper = changeable(keeper_of(self, "state:delete"))
   return change(keeper, keys_of(where, "state:delete"), function(old) return old ~= nil, nil, old end)
 end
 
@@ -271,7 +319,7 @@ end
 --- ```
 ---@return boolean done
 function State:clear()
-  return replace(keeper_of(self, "state:clear"), function() return {}, true end)
+  return replace(changeable(keeper_of(self, "state:clear")), function() return {}, true end)
 end
 
 --- Adds to the number at a path (nothing there is 0), and returns the sum.
@@ -283,7 +331,7 @@ end
 ---@param by? number
 ---@return number sum
 function State:increment(where, by)
-  local keeper = keeper_of(self, "state:increment")
+  local keeper = changeable(keeper_of(self, "state:increment"))
   local keys = keys_of(where, "state:increment")
   by = raise.check(2, "state:increment", "number", by, true) or 1
   return change(keeper, keys, function(old)
@@ -305,7 +353,7 @@ end
 ---@param ... any
 ---@return integer count
 function State:append(where, ...)
-  local keeper = keeper_of(self, "state:append")
+  local keeper = changeable(keeper_of(self, "state:append"))
   local keys, values = keys_of(where, "state:append"), pack(...)
   return change(keeper, keys, function(old)
     local list = old == nil and codec.array({}) or old
@@ -344,11 +392,10 @@ end
 ---@param fn function
 ---@return any results
 function State:transaction(fn)
-  local keeper, name = keeper_of(self, "state:transaction"), infos[self].name
+  local keeper, name = changeable(keeper_of(self, "state:transaction")), infos[self].name
   raise.check(1, "state:transaction", "function", fn)
   local results, err = replace(keeper, function(entries)
-    local found = pack(fn(object_of(name, in_memory(entries))))
-    return entries, found
+    return entries, in_transaction(keeper, fn, entries, name)
   end)
   if not results then return nil, err end
   return unpack(results, 1, results.n)
@@ -364,7 +411,7 @@ end
 --- ```
 ---@return table snapshot
 function State:snapshot()
-  return (keeper_of(self, "state:snapshot").all())
+  return everything(keeper_of(self, "state:snapshot"))
 end
 
 --- Makes everything as it was at a snapshot. Returns true, or `nil, err`.
@@ -376,7 +423,7 @@ end
 ---@param snapshot table
 ---@return boolean done
 function State:restore(snapshot)
-  local keeper = keeper_of(self, "state:restore")
+  local keeper = changeable(keeper_of(self, "state:restore"))
   raise.check(1, "state:restore", "table", snapshot)
   return replace(keeper, function() return path.clone(snapshot), true end)
 end
@@ -419,7 +466,7 @@ end
 --- ```
 ---@return boolean found
 function State:load()
-  local keeper = keeper_of(self, "state:load")
+  local keeper = changeable(keeper_of(self, "state:load"))
   if keeper.persistent then return true end
   local entries, revision = in_file(infos[self].name).all()
   if not entries then return nil, revision end
@@ -444,7 +491,7 @@ local OPTIONS = { persistent = "boolean", defaults = "table" }
 --- ```
 ---@param name? StateName|table the name; or, alone, the values of a state without one
 ---@param options? state.Options
----@return State state
+---@return state.State state
 function M.create(name, options)
   if type(name) == "table" and options == nil then name, options = nil, { defaults = name } end
   if name ~= nil and type(name) ~= "string" and (type(name) ~= "table" or raise.is_object(name)) then
@@ -508,7 +555,7 @@ end
 --- state.save("global", "theme", "dark")
 --- print(state.load("global", "theme")) --> dark
 --- ```
----@param scope? string|State
+---@param scope? string|state.State
 ---@param key? string|number
 ---@param value? any
 ---@return boolean done

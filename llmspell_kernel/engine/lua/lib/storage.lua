@@ -2,6 +2,7 @@
 -- that holds it as JSON.
 
 local bridge = require("bridge")
+local codec = require("codec")
 local dialect = require("dialect")
 local json = require("lib.json")
 local raise = require("raise")
@@ -34,7 +35,8 @@ end
 function M.list(prefix)
   if type(prefix) ~= "string" or not find(prefix, "*", 1, true) then return list(prefix) end
   local pattern = "^" .. gsub(gsub(prefix, "[^%w*]", "%%%0"), "%*", "[^/]*") .. "$"
-  local found, all = {}, list("")
+  local found, all, err = codec.array({}), list("")
+  if not all then return nil, err end
   for _, path in ipairs(all) do
     if find(path, pattern) then found[#found + 1] = path end
   end
