@@ -2,6 +2,7 @@
 -- member of a name, so that they are in nobody's way: neither in completion nor in the reference.
 
 local raise = require("raise")
+local unchecked = require("unchecked")
 
 local gsub, lower = string.gsub, string.lower
 local getmetatable, rawget, require, setmetatable, type = getmetatable, rawget, require, setmetatable, type
@@ -47,7 +48,8 @@ function M.find(module, key, members)
   local name = snake(key)
   local value = older.members[key]
   if value == nil then value = older.members[name] end
-  if value == nil and name ~= key then value = rawget(members, name) end
+  if value ~= nil then return unchecked.member(module .. "." .. key, value) end
+  if name ~= key then value = rawget(members, name) end
   if value ~= nil then return value end
   local reason = older.lacking[key] or older.lacking[name]
   return reason and without(module, key, reason)

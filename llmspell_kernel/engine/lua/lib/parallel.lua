@@ -244,7 +244,8 @@ end
 function M.map(list, fn, options)
   raise.check(1, "parallel.map", "table", list)
   raise.check(2, "parallel.map", "function", fn)
-  return map("parallel.map", list, fn, options)
+  local results, errors = map("parallel.map", list, fn, options)
+  return results, errors -- no tail call: it would take this function's name out of tracebacks
 end
 
 --- Calls several functions at once, each in a process of its own, and returns the list of what they returned.
@@ -265,7 +266,8 @@ function M.run(functions, options)
         .. raise.type_of(functions[index]))
     end
   end
-  return map("parallel.run", functions, function(fn) return fn() end, options)
+  local results, errors = map("parallel.run", functions, function(fn) return fn() end, options)
+  return results, errors
 end
 
 --- Returns how many processes compute at once unless told: the number of cores, 1 where the system cannot fork.

@@ -13,6 +13,7 @@ local gsub, rep, sub = string.gsub, string.rep, string.sub
 
 local C = {}
 
+local LONGEST = 1 << 20 -- bytes of a random string
 local LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 local digest, encode64, decode64 =
@@ -22,8 +23,10 @@ C.crypto = {
   uuid = function() return require("lib.rs.tool_table").uuid_generator({}).uuid end,
   random_string = function(length, letters)
     local made = {}
-    letters = letters or LETTERS
-    for index = 1, length or 16 do
+    letters = raise.check(2, "core.crypto.random_string", "string", letters, true) or LETTERS
+    length = raise.check_integer(1, "core.crypto.random_string", length, 0, true) or 16
+    if length > LONGEST or letters == "" then raise.raise("'core.crypto.random_string': there is no such string") end
+    for index = 1, length do
       local at = random(1, #letters)
       made[index] = sub(letters, at, at)
     end

@@ -111,7 +111,7 @@ function RUN.afterToolCall(handler)
 end
 
 local function known(id, caller)
-  return kept[id] or raise.raise("'hooks." .. caller .. "': there is no hook '" .. tostring(id) .. "'")
+  return kept[id] or raise.raise("'hooks." .. caller .. "': there is no hook " .. raise.shown(tostring(id)))
 end
 
 local function stop(hook)
@@ -137,7 +137,7 @@ function H.register_hook(id, definition)
     if not RUN[definition.type] then raise.raise("there is no type of hook '" .. tostring(definition.type) .. "'") end
     handlers[definition.type] = raise.check(2, "hooks.register_hook", "function", definition.handler)
   end
-  if next(handlers) == nil then raise.raise("'hooks.register_hook' needs a handler for '" .. id .. "'") end
+  if next(handlers) == nil then raise.raise("'hooks.register_hook' needs a handler for " .. raise.shown(id)) end
   if kept[id] then stop(kept[id]) end
   local kind = definition.type or next(handlers)
   kept[id] = { id = id, type = kind, priority = definition.priority or 0, handlers = handlers, numbers = {} }

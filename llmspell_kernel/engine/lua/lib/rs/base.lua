@@ -3,6 +3,7 @@
 
 local bridge = require("bridge")
 local raise = require("raise")
+local unchecked = require("unchecked")
 
 local concat, ipairs, next, setmetatable, sort, tostring, type =
   table.concat, ipairs, next, setmetatable, table.sort, tostring, type
@@ -32,8 +33,9 @@ end
 --- counterpart to the reason. A name may be spelt with humps or with underscores.
 function R.module(name, M, more, lacking)
   return setmetatable(M, { __index = function(_, key)
-    if more and more[key] ~= nil then return more[key] end
-    local value = otherwise_spelt(key, more)
+    local value = more and more[key]
+    if value == nil then value = otherwise_spelt(key, more) end
+    if value ~= nil then return unchecked.member(name .. "." .. tostring(key), value) end
     if value == nil then value = otherwise_spelt(key, M) end
     if value ~= nil then return value end
     local reason = otherwise_spelt(key, lacking)
