@@ -82,6 +82,8 @@ class SpellBridge(Bridge):
         return await self._host.run_program(Program(name, source, params, seconds or None, grants))
 
     async def _source(self, path: str) -> tuple[str, str]:
+        if not path:
+            raise BadArgument("bad argument #1 to 'spell.run' (the path is empty)")
         tried: list[str] = []
         for candidate in _candidates(path):
             try:

@@ -163,8 +163,9 @@ class ToolChecks(Bridge):
 
     @export()
     async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
-        """Tell what is wrong with a tool's arguments."""
-        return Schema(parameters, f"the schema of the tool '{name}'").problems(_as_text(arguments))
+        """Tell what is wrong with a tool's arguments, or with any value if `name` is empty."""
+        what = f"the schema of the tool '{name}'" if name else "the schema"
+        return Schema(parameters, what).problems(_as_text(arguments))
 
 
 def _holds_references(value: Any) -> bool:

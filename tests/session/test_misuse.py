@@ -371,3 +371,50 @@ async def test_older_names_tell_nothing_of_what_is_inside_them(notebook: Noteboo
         one for one in told if OURS.search(re.sub(r"cannot work with these arguments: .*", "", one.what))
     ]
     assert [str(one) for one in inside] == []
+
+
+REFUSED = {
+    "async(5)": "bad argument #1 to 'async' (function expected, got number)",
+    "json.parse(5)": "bad argument #1 to 'json.parse' (string expected, got number)",
+    "json.stringify(print)": "'json.stringify': value: a function cannot be written as JSON",
+    "promise.all(promise.resolve(1))": "bad argument #1 to 'promise.all' (table expected, got Promise)",
+    "channel.make().receive()": "call receive with a colon: channel:receive(…)",
+    "data.sort_by({ 1, 'a' }, function(x) return x end)": "bad argument #2 to 'data.sort_by' "
+    "(it gives a number and a string, which cannot be compared)",
+    "data.from_entries({ 1 })": "bad argument #1 to 'data.from_entries' "
+    "(list of { key, value } expected, one is a number)",
+    "data.to_yaml(coroutine.create(print))": "bad argument #1 to 'data.to_yaml' (a coroutine cannot cross)",
+    "http.encode({ a = { b = 1 } })": "'http.encode': the parameter 'a' is neither a plain value nor a list of such",
+    "http.response({ status = 'x' })": "bad field 'status' to 'http.response' (integer expected, got string)",
+    "observability.histogram('h'):time(5)": "bad argument #1 to 'histogram:time' (function expected, got number)",
+    "observability.counter('c').add({})": "bad argument #1 to 'counter:add' (number expected, got table)",
+    "observability.gauge('g'):decrease('x')": "bad argument #1 to 'gauge:decrease' (number expected, got string)",
+    "spell.run('')": "bad argument #1 to 'spell.run' (the path is empty)",
+    "testing.expect('x'):to_match('(')": "bad argument #1 to 'expect:to_match' (unfinished capture)",
+    "storage.read(('x'):rep(5000))": "a path has at most 4,096 characters, not 5,000",
+}
+
+
+@module_loop
+@pytest.mark.parametrize("call", REFUSED)
+async def test_what_would_have_no_meaning_is_refused(call: str, notebook: Notebook) -> None:
+    told = await notebook.value(f"print(select(2, pcall(function() local r = {call} return r end)))")
+    assert told is None
+    assert notebook.last.out == f"cell {notebook.count}:1: {REFUSED[call]}\n"
+
+
+@module_loop
+async def test_what_can_be_called_is_as_good_as_a_function(notebook: Notebook) -> None:
+    await notebook.value(
+        "local m = testing.mock():returns(7) events.on('told', m) events.emit('told', 1) "
+        "print(async(m):await(), promise.resolve(1):next(m):await(), data.map({ 1 }, m)[1], hooks.run('p', m), m.count)"
+    )
+    assert notebook.last.out == "7\t7\t7\t7\t5\n"
+
+
+@module_loop
+async def test_a_timer_of_a_thousand_years_does_not_end_the_engine(notebook: Notebook) -> None:
+    await notebook.value(
+        "far = { channel.after(math.huge), promise.sleep(1e308), events.wait_for('far', 1e30) };"
+    )
+    assert await notebook.value("#far") == "3"

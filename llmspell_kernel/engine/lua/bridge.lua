@@ -84,7 +84,10 @@ function B.proxy(declaration)
   end
   meta.__tostring = function() return "module: " .. name end
   local call = declaration.call
-  if call then meta.__call = function(_, ...) return load_members()[call](...) end end
+  if call then
+    raise.called[name] = call
+    meta.__call = function(_, ...) return load_members()[call](...) end
+  end
   B.members[name] = load_members
   return setmetatable({}, meta)
 end

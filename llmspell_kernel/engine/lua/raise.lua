@@ -47,16 +47,21 @@ end
 --- Module → a function that gives its members; bridge.lua fills it.
 M.members = {}
 
+--- Module → its member that is called when the module itself is; bridge.lua fills it.
+M.called = {}
+
 --- The types of objects whose methods are bridge calls; handles.lua fills it.
 M.types = {}
 
--- The function's name as the user wrote it, where it has several: `json.parse` is `json.decode`.
-local function as_called(name)
+--- The function's name as the user wrote it, where it has several: `json.parse` is `json.decode`.
+function M.as_called(name)
   local module, member = match(name, "^([%w_]+)%.([%w_]+)$")
   local members = module and M.members[module]
   local level = members and user_level()
-  local info = level and getinfo(level - 1, "nf")
-  local written = info and info.name
+  local info = level and getinfo(level - 1, "nft")
+  if not info then return name end
+  if info.istailcall and M.called[module] == member then return module end -- by its __call
+  local written = info.name
   if not written or written == member then return name end
   local all = members()
   if rawget(all, written) ~= info.func or rawget(all, member) ~= info.func then return name end
@@ -65,7 +70,7 @@ end
 
 --- Raise `bad argument #1 to 'channel.make' (words)`. A method's number 1 is the one after `self`.
 function M.refuse(index, name, words)
-  error(format("bad argument #%d to '%s' (%s)", index, as_called(name), words), user_level() or 0)
+  error(format("bad argument #%d to '%s' (%s)", index, M.as_called(name), words), user_level() or 0)
 end
 
 local refuse = M.refuse
@@ -88,12 +93,19 @@ function M.is_object(value)
   return meta ~= nil and rawget(meta, "__metatable") == false and type(rawget(meta, "__name")) == "string"
 end
 
+--- Whether a value can be called: a function, or a table such as a mock.
+function M.is_callable(value)
+  if type(value) == "function" then return true end
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and type(rawget(meta, "__call")) == "function" or false
+end
+
 --- Raise unless `value` is of the Lua type `expected`; nil passes if `optional`. Returns `value`. A promise is no
---- table, nor is any other object of ours.
+--- table, nor is any other object of ours; what can be called is a function.
 function M.check(index, name, expected, value, optional)
   if type(value) == expected then
     if expected == "table" and M.is_object(value) then M.bad_argument(index, name, expected, value) end
-  elseif value ~= nil or not optional then
+  elseif (value ~= nil or not optional) and not (expected == "function" and M.is_callable(value)) then
     M.bad_argument(index, name, expected, value)
   end
   return value

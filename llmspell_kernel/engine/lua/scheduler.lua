@@ -20,7 +20,8 @@ local S = {}
 local raw_resume, raw_yield, raw_close = coroutine.resume, coroutine.yield, coroutine.close
 local isyieldable, status = coroutine.isyieldable, coroutine.status
 local pack, unpack, sort = table.pack, table.unpack, table.sort
-local error, next, pcall, rawequal, select, setmetatable = error, next, pcall, rawequal, select, setmetatable
+local error, next, pcall, rawequal, select, setmetatable, type =
+  error, next, pcall, rawequal, select, setmetatable, type
 local math_max, math_min = math.max, math.min
 
 local BATCH = 64 -- steps between two looks at the clock, the frames and the stop
@@ -125,7 +126,13 @@ local function on_end(task, ok, err)
   if not ok then S.on_failure(task, err) end
 end
 
+-- A function that calls what can be called.
+local function calling(body)
+  return function(...) return body(...) end
+end
+
 local function new_task(body, ...)
+  if type(body) ~= "function" then body = calling(body) end
   next_task = next_task + 1
   local task = {
     id = next_task,

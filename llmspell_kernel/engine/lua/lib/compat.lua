@@ -3,7 +3,8 @@
 
 local raise = require("raise")
 
-local ipairs, math_fmod, next, rawlen, setmetatable, type = ipairs, math.fmod, next, rawlen, setmetatable, type
+local ipairs, math_fmod, next, rawlen, setmetatable, tonumber, type =
+  ipairs, math.fmod, next, rawlen, setmetatable, tonumber, type
 local gmatch, unpack = string.gmatch, table.unpack
 local exp, log, math_type = math.exp, math.log, math.type
 
@@ -129,6 +130,11 @@ function M.gfind(text, pattern)
   return gmatch(text, pattern)
 end
 
+-- A number, or a text that stands for one, as the functions of Lua's own library take it.
+local function number(index, name, value)
+  return raise.check(index, name, "number", type(value) == "string" and tonumber(value) or value)
+end
+
 --- Old: write `x ^ y`.
 --- ```lua
 --- print(math.pow(2, 10)) --> 1024.0
@@ -137,8 +143,8 @@ end
 ---@param y number
 ---@return number power
 function M.pow(x, y)
-  raise.check(1, "math.pow", "number", x)
-  raise.check(2, "math.pow", "number", y)
+  x = number(1, "math.pow", x)
+  y = number(2, "math.pow", y)
   return x ^ y
 end
 
@@ -150,8 +156,8 @@ end
 ---@param y number
 ---@return number rest
 function M.mod(x, y)
-  raise.check(1, "math.mod", "number", x)
-  raise.check(2, "math.mod", "number", y)
+  x = number(1, "math.mod", x)
+  y = number(2, "math.mod", y)
   if y == 0 and math_type(x) == "integer" and math_type(y) == "integer" then raise.refuse(2, "math.mod", "zero") end
   return math_fmod(x, y)
 end
@@ -163,7 +169,7 @@ end
 ---@param x number
 ---@return number log
 function M.log10(x)
-  raise.check(1, "math.log10", "number", x)
+  x = number(1, "math.log10", x)
   return log(x, 10)
 end
 
@@ -174,7 +180,7 @@ end
 ---@param x number
 ---@return number sinh
 function M.sinh(x)
-  raise.check(1, "math.sinh", "number", x)
+  x = number(1, "math.sinh", x)
   return (exp(x) - exp(-x)) / 2
 end
 
@@ -185,7 +191,7 @@ end
 ---@param x number
 ---@return number cosh
 function M.cosh(x)
-  raise.check(1, "math.cosh", "number", x)
+  x = number(1, "math.cosh", x)
   return (exp(x) + exp(-x)) / 2
 end
 
@@ -196,7 +202,7 @@ end
 ---@param x number
 ---@return number tanh
 function M.tanh(x)
-  raise.check(1, "math.tanh", "number", x)
+  x = number(1, "math.tanh", x)
   local double = exp(-2 * (x < 0 and -x or x))
   local result = (1 - double) / (1 + double)
   return x < 0 and -result or result
@@ -210,8 +216,8 @@ end
 ---@param n integer
 ---@return number value
 function M.ldexp(x, n)
-  raise.check(1, "math.ldexp", "number", x)
-  n = raise.check_whole(2, "math.ldexp", n)
+  x = number(1, "math.ldexp", x)
+  n = raise.check_whole(2, "math.ldexp", number(2, "math.ldexp", n))
   return x * 2.0 ^ n
 end
 

@@ -125,7 +125,7 @@ local problems_of = bridge.bind("tool_checks", "problems")
 ---@return table result
 function M.validate(value, schema)
   raise.check(2, "data.validate", "table", schema)
-  local problems = problems_of("data", schema, value)
+  local problems = problems_of("", schema, value)
   return { valid = #problems == 0, errors = problems }
 end
 
@@ -153,7 +153,7 @@ end
 
 -- A function of a value and its key: `by` itself, or what is at the path `by`.
 local function getter(index, name, by)
-  if type(by) == "function" then return by end
+  if raise.is_callable(by) then return by end
   local keys = path.parse(by, index, name, "function or path")
   return function(value) return path.get(value, keys) end
 end
@@ -431,7 +431,9 @@ end
 function M.from_entries(entries)
   local result = {}
   each("data.from_entries", entries, function(entry)
-    if type(entry) ~= "table" then raise.bad_argument(1, "data.from_entries", "list of { key, value }", entries) end
+    if type(entry) ~= "table" then
+      raise.refuse(1, "data.from_entries", "list of { key, value } expected, one is a " .. raise.type_of(entry))
+    end
     local key, value = rawget(entry, "key"), rawget(entry, "value")
     if key == nil then key, value = rawget(entry, 1), rawget(entry, 2) end
     if key ~= nil and key == key then rawset(result, key, value) end

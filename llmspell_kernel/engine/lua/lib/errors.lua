@@ -161,6 +161,7 @@ local function wrapped(name, index, err, context, code)
     raise.bad_argument(index, name, "string or table", context)
   end
   raise.check(index + 1, name, "string", code, true)
+  if err == nil then raise.bad_argument(1, name, "error", err) end
   local cause = object_of(err)
   local details
   for key, value in next, added do
@@ -233,7 +234,7 @@ for name, method in next, methods do errorobject.method(name, method) end
 --- local _, err = errors.catch(error, "no answer", 0)
 --- print(errors.wrap(err, "the weather is unknown")) --> the weather is unknown: no answer
 --- ```
----@param err any
+---@param err any but nil
 ---@param context string|table
 ---@param code? string
 ---@return Error err

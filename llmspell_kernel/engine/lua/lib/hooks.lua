@@ -128,7 +128,7 @@ end
 ---@param id? integer
 ---@return boolean removed
 function M.remove(which, kind, id)
-  if type(which) == "function" then
+  if raise.is_callable(which) then
     return take_out(function(entry) return rawequal(entry.fn, which) end) > 0
   end
   if type(which) == "string" then
@@ -339,7 +339,7 @@ end
 ---@param ... any
 ---@return any results
 function M.run(point, call, ...)
-  if type(point) ~= "string" or type(call) ~= "function" then
+  if type(point) ~= "string" or type(call) ~= "function" then -- else there is nothing to tell
     raise.check(1, "hooks.run", "string", point)
     raise.check(2, "hooks.run", "function", call)
   end

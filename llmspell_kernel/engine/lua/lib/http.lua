@@ -11,6 +11,8 @@ local byte, find, format, gsub, lower, sub, upper =
   string.byte, string.find, string.format, string.gsub, string.lower, string.sub, string.upper
 local concat, sort = table.concat, table.sort
 
+local math_type = math.type
+
 local M = {}
 
 local send = bridge.bind("http_requests", "send")
@@ -89,6 +91,9 @@ end
 function M.response(fields)
   raise.check(1, "http.response", "table", fields)
   local status = fields.status or 200
+  if math_type(status) ~= "integer" then
+    raise.raise("bad field 'status' to 'http.response' (integer expected, got " .. raise.type_of(status) .. ")")
+  end
   return setmetatable({
     status = status,
     ok = status >= 200 and status < 300,
@@ -103,17 +108,18 @@ local function escaped(text)
   return (gsub(text, "[^%w%-%._~]", function(c) return format("%%%02X", byte(c)) end))
 end
 
---- Writes parameters for a URL, or the fields of a form: `a=1&b=x%20y`.
---- ```lua
---- print(http.encode{ q = "lua & jupyter", n = 1 }) --> n=1&q=lua%20%26%20jupyter
---- ```
----@param parameters table
----@return string text
-function M.encode(parameters)
-  raise.check(1, "http.encode", "table", parameters)
+local PLAIN = { string = true, number = true, boolean = true }
+
+local function encoded(caller, parameters)
   local parts = {}
   for key, value in next, parameters do
-    local values = type(value) == "table" and value or { value }
+    local values = type(value) == "table" and not raise.is_object(value) and value or { value }
+    for at, one in next, values do
+      if not PLAIN[type(one)] or math_type(at) ~= "integer" then
+        raise.raise("'" .. caller .. "': the parameter " .. raise.shown(tostring(key))
+          .. " is neither a plain value nor a list of such")
+      end
+    end
     for index = 1, #values do
       parts[#parts + 1] = escaped(tostring(key)) .. "=" .. escaped(tostring(values[index]))
     end
@@ -122,8 +128,18 @@ function M.encode(parameters)
   return concat(parts, "&")
 end
 
-local function with_query(url, query)
-  local text = M.encode(query)
+--- Writes parameters for a URL, or the fields of a form: `a=1&b=x%20y`.
+--- ```lua
+--- print(http.encode{ q = "lua & jupyter", n = 1 }) --> n=1&q=lua%20%26%20jupyter
+--- ```
+---@param parameters table
+---@return string text
+function M.encode(parameters)
+  return encoded("http.encode", raise.check(1, "http.encode", "table", parameters))
+end
+
+local function with_query(caller, url, query)
+  local text = encoded(caller, query)
   if text == "" then return url end
   local whole, fragment = url, ""
   local hash = find(url, "#", 1, true)
@@ -151,7 +167,7 @@ local function prepared(caller, options)
   if options.json ~= nil then
     body, kind = json.encode(options.json), "application/json"
   elseif options.form ~= nil then
-    body, kind = M.encode(options.form), "application/x-www-form-urlencoded"
+    body, kind = encoded(caller, options.form), "application/x-www-form-urlencoded"
   elseif type(body) == "table" then
     body, kind = json.encode(body), "application/json"
   end
@@ -159,7 +175,7 @@ local function prepared(caller, options)
   local url = options.url
   if type(url) ~= "string" then raise.raise("'" .. caller .. "' needs a 'url'") end
   return {
-    url = options.query and with_query(url, options.query) or url,
+    url = options.query and with_query(caller, url, options.query) or url,
     method = options.method or (body ~= nil and "POST" or "GET"),
     headers = headers,
     body = body,

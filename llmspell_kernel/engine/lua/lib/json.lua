@@ -212,6 +212,19 @@ local function indent_of(options)
   return rep(" ", math_min(INDENT_MOST, options_of.at_least("json.encode", options, "indent", 0)))
 end
 
+-- `name` is the function that was called.
+local function encoded(name, value, options)
+  step = options and indent_of(options) or nil
+  sorted_names = not options or options.sort ~= false
+  out, count, active, trail = {}, 0, {}, {}
+  local ok, problem = pcall(put_value, value, 0)
+  local text = ok and concat(out, "", 1, count)
+  out, active, trail = nil, nil, nil
+  if ok then return text end
+  if type(problem) ~= "table" then error(problem, 0) end
+  raise.raise("'" .. raise.as_called(name) .. "': " .. problem.refused)
+end
+
 --- How JSON is written.
 ---@class json.Options
 ---@field indent? integer|string|boolean spaces of each level (100 at most), or the text that stands for one; true: 2
@@ -230,15 +243,8 @@ end
 function M.encode(value, options)
   if type(options) == "boolean" then options = { indent = options } end
   if options ~= nil then options = options_of.read(2, "json.encode", options, OPTIONS) end
-  step = options and indent_of(options) or nil
-  sorted_names = not options or options.sort ~= false
-  out, count, active, trail = {}, 0, {}, {}
-  local ok, problem = pcall(put_value, value, 0)
-  local text = ok and concat(out, "", 1, count)
-  out, active, trail = nil, nil, nil
-  if ok then return text end
-  if type(problem) ~= "table" then error(problem, 0) end
-  raise.raise("'json.encode': " .. problem.refused)
+  local text = encoded("json.encode", value, options)
+  return text -- no tail call, by which the name that it was called by would be lost
 end
 
 --- Writes a value as JSON over several lines, indented; the same as `json.encode(value, true)`.
@@ -248,7 +254,7 @@ end
 ---@param value any
 ---@return string json
 function M.pretty(value)
-  return M.encode(value, true)
+  return encoded("json.pretty", value, { indent = true })
 end
 
 -- ── decoding ───────────────────────────────────────────────────────────────────────────────────────

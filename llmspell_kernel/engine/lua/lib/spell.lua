@@ -28,6 +28,7 @@ end
 
 -- ── parameters ─────────────────────────────────────────────────────────────────────────────────────
 
+local TYPES = { "string", "number", "integer", "boolean", "table", "array", "object", "function" }
 local PARAMETER = { type = "string", default = "any", required = "boolean", enum = "table", description = "string" }
 local ABOUT = {
   name = "string", version = "string|number", description = "string", author = "string", params = "table",
@@ -87,7 +88,9 @@ end
 ---@return any value
 function M.params(name, about)
   raise.check(1, "spell.params", "string", name, true)
-  if about ~= nil then options_of.read(2, "spell.params", about, PARAMETER) end
+  if about ~= nil then
+    options_of.one_of("spell.params", options_of.read(2, "spell.params", about, PARAMETER), "type", TYPES)
+  end
   if name == nil then
     local all = {}
     for each in next, declared do all[each] = M.params(each) end
@@ -115,7 +118,7 @@ function M.init(about)
   declared = {}
   for name, parameter in next, about.params or {} do
     if type(parameter) == "table" then
-      options_of.read(1, "spell.init", parameter, PARAMETER)
+      options_of.one_of("spell.init", options_of.read(1, "spell.init", parameter, PARAMETER), "type", TYPES)
       declared[name] = parameter
     else
       declared[name] = { default = parameter }
