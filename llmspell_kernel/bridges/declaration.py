@@ -147,6 +147,12 @@ class Bridge:
     """The engine's own Lua module that holds the rest of the members, such as ``lib.json``."""
     lua_more: typing.ClassVar[tuple[str, ...]] = ()
     """Further files of that module, which it loads itself; named here for the reference."""
+    lua_code: typing.ClassVar[str | None] = None
+    """Lua that makes further members: a chunk that is given the table of the exported functions and returns a table.
+
+    It runs where cells do and may do no more. Comments in LuaCATS notation above its functions are the reference, and
+    what their ``---@param`` lines say is checked.
+    """
     called_as: typing.ClassVar[str | None] = None
     """The member that calling the module itself calls."""
     internal: typing.ClassVar[bool] = False

@@ -22,13 +22,17 @@ _MODULE = "M"
 
 @cache
 def documentation(module: str, lua_part: str) -> tuple[Documented, ...]:
-    """Return what the source of `lua_part` says of the members of `module` and of the types it declares.
+    """Return what the source of `lua_part`, a file of the engine's own Lua, says of the members of `module`."""
+    folder, name = resources.files("llmspell_kernel.engine"), lua_part.replace(".", "/")
+    return documented(module, folder.joinpath("lua", f"{name}.lua").read_text("utf-8"))
+
+
+def documented(module: str, source: str) -> tuple[Documented, ...]:
+    """Return what `source` says of the members of `module` and of the types it declares.
 
     The members are the documented fields of the local ``M``; a local with ``---@class Name`` above it has the methods
     of that type, and a comment with ``---@class`` and ``---@field`` lines anywhere describes a table.
     """
-    folder, name = resources.files("llmspell_kernel.engine"), lua_part.replace(".", "/")
-    source = folder.joinpath("lua", f"{name}.lua").read_text("utf-8")
     summary = summarize(parse(source), module)
     owners = {_MODULE: module} | _classes(summary)
     found: list[Documented] = declared_types(source)

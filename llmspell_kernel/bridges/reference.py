@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llmspell_kernel.bridges.lua_documentation import documentation
+from llmspell_kernel.bridges.lua_documentation import documentation, documented
 from llmspell_kernel.language.documentation import Documented, Option
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _declared(bridge: type[Bridge]) -> list[Documented]:
     found += bridge.types
     for part in (bridge.lua_part, *bridge.lua_more):
         found += documentation(bridge.module, part) if part else ()
+    found += documented(bridge.module, bridge.lua_code) if bridge.lua_code else ()
     return [_module(bridge, found), *found]
 
 

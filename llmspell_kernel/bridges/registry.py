@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -205,6 +206,7 @@ class Registry:
                 "aliases": list(bridge.aliases),
                 "functions": [export.name for export in self._exports[name].values() if not export.internal],
                 **({"lua": bridge.lua_part} if bridge.lua_part else {}),
+                **(_own_lua(bridge) if bridge.lua_code else {}),
                 **({"call": bridge.called_as} if bridge.called_as else {}),
                 "types": [
                     {"name": t.type_name, "methods": list(self._exports[t.type_name])} for t in bridge.handles
@@ -213,6 +215,11 @@ class Registry:
             for name, bridge in self._bridges.items()
             if not bridge.internal
         ]
+
+    def sources(self) -> dict[str, str]:
+        """The Lua that bridges bring, by chunk name."""
+        brought = {name: bridge.lua_code for name, bridge in self._bridges.items() if bridge.lua_code}
+        return {f"{name}.lua": textwrap.dedent(code) for name, code in brought.items()}
 
     def exports(self) -> list[Export]:
         """Every declared function a spell may call."""
@@ -279,3 +286,9 @@ class Registry:
                 await bridge.close()
             except Exception:
                 _log.exception("closing the bridge '%s' failed", name)
+
+
+def _own_lua(bridge: Bridge) -> dict[str, Any]:
+    from llmspell_kernel.bridges.lua_source import declared  # parses: loaded for bridges that need it
+
+    return declared(type(bridge))

@@ -182,17 +182,20 @@ def _named(rest: str) -> Option:
     return option(name.rstrip("?"), type_, text, optional=name.endswith("?"))
 
 
-def split_list(written: str) -> list[str]:
-    """The parts of a list with commas, which may stand in brackets inside a part too: ``a: string, fun(b, c)``."""
+def split_list(written: str, mark: str = ",") -> list[str]:
+    """The parts of a list with commas, or another mark, which may stand in brackets inside a part too.
+
+    ``a: string, fun(b, c)`` has two parts.
+    """
     parts: list[str] = []
     depth = 0
-    for piece in written.split(",") if written.strip() else ():
+    for piece in written.split(mark) if written.strip() else ():
         if depth > 0:
-            parts[-1] += "," + piece
+            parts[-1] += mark + piece
         else:
             parts.append(piece)
         brackets = piece.replace("->", "")
-        depth += sum(brackets.count(mark) for mark in "({[<") - sum(brackets.count(mark) for mark in ")}]>")
+        depth += sum(brackets.count(one) for one in "({[<") - sum(brackets.count(one) for one in ")}]>")
     return [part.strip() for part in parts]
 
 

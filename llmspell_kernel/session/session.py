@@ -93,8 +93,8 @@ class Session:
         self._areas = Areas(settings.limits.output)
         self.sources: dict[str, str] = {}
         """Source of each cell that ran, by chunk name; of repeated names the last."""
-        self._files: dict[str, str] = {}
-        """Source of each file that cells loaded, by chunk name."""
+        self._files: dict[str, str] = self._registry.sources()
+        """Source of each file that cells loaded, and of the Lua of bridges, by chunk name."""
         self._texts = ChainMap(self.sources, self._files)
         self.memory_used = 0
         """Bytes that Lua held when the last cell ended."""

@@ -62,16 +62,32 @@ local function fill(declaration)
   return require("lib.older").completed(declaration.name, members)
 end
 
+-- The same for a bridge that brings Lua of its own. That may look into the module while it is being loaded, where it
+-- finds a part, and it may be stopped before it has ended: then the next cell loads it again.
+local function filler_of_foreign()
+  local loading
+  return function(declaration)
+    local cell, task = scheduler.cell(), scheduler.current()
+    if loading and loading.cell == cell and loading.task == task then return loading.part, true end
+    loading = { cell = cell, task = task, part = fill(declaration) }
+    local ended <close> = setmetatable({}, { __close = function() loading = nil end }) -- luacheck: ignore 211
+    local members = require("foreign").members(declaration, loading.part)
+    return members
+  end
+end
+
 -- A read-only table that loads its members on first use.
 function B.proxy(declaration)
   local name = declaration.name
   for _, type_declaration in ipairs(declaration.types or {}) do handles.declare(type_declaration, B.bind) end
   local members
   local meta = { __name = "module " .. name, __metatable = false }
+  local fill_it = declaration.source and filler_of_foreign() or fill
   local function load_members()
-    members = members or fill(declaration)
-    meta.__index = members
-    return members
+    if members then return members end
+    local filled, partly = fill_it(declaration)
+    if not partly then members, meta.__index = filled, filled end
+    return filled
   end
   meta.__index = function(_, key) return load_members()[key] end
   meta.__newindex = function(_, key)
@@ -88,7 +104,8 @@ function B.proxy(declaration)
     raise.called[name] = call
     meta.__call = function(_, ...) return load_members()[call](...) end
   end
-  B.members[name] = load_members
+  -- introspection runs no Lua of other packages: what that makes it knows once it was used
+  B.members[name] = declaration.source and function() return members or fill(declaration) end or load_members
   return setmetatable({}, meta)
 end
 

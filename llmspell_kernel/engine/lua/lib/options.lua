@@ -11,8 +11,8 @@ local M = {}
 
 local NAMED = { string = true, number = true, boolean = true }
 
--- Whether `value` is of one of the types that `wanted` names (`"integer|string"`), and the value to take.
-local function fitting(wanted, value)
+--- Whether `value` is of one of the types that `wanted` names (`"integer|string"`), and the value to take.
+function M.fits(wanted, value)
   local kind = type(value)
   for one in gmatch(wanted, "[^|]+") do
     if one == kind or one == "any" then return true, value end
@@ -28,7 +28,7 @@ local function taken(name, given, known)
   for key, wanted in next, known do
     local value = given[key]
     if value ~= nil then
-      local fits, fitted = fitting(wanted, value)
+      local fits, fitted = M.fits(wanted, value)
       if not fits then
         raise.raise("bad option '" .. key .. "' to '" .. name .. "' (" .. gsub(wanted, "|", " or ") .. " expected, got "
           .. raise.type_of(value) .. ")")
