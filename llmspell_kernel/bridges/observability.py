@@ -30,6 +30,7 @@ class ObservabilityBridge(LuaModule):
 
     module: ClassVar[str] = "observability"
     lua_part: ClassVar[str | None] = "lib.observability"
+    lua_more: ClassVar[tuple[str, ...]] = ("lib.observability_instruments",)
 
 
 class Guardrails(LuaModule):

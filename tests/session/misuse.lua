@@ -51,17 +51,24 @@ local function note(case, index, label, how, what)
   lines[#lines + 1] = "\1" .. json.encode({ case.name, index, label, how, text })
 end
 
+-- The types of what was returned.
+local function kinds_of(results)
+  local kinds = {}
+  for index = 2, results.n do kinds[index - 1] = math.type(results[index]) or type(results[index]) end
+  return table.concat(kinds, " ")
+end
+
 -- What came of `call`: "returned", "raised" a string, "raised object" with a code, or "late".
 local function outcome_of(limit, call)
-  local ok, raised, what, second = async.timeout(limit, function()
+  local ok, raised, what, second, kinds = async.timeout(limit, function()
     local results = pack(pcall(call))
-    if results[1] then return true, false, results[2], results[3] end
+    if results[1] then return true, false, results[2], results[3], kinds_of(results) end
     return true, true, results[2]
   end)
   if not ok then return "late", raised end
   if raised then return errors.is_error(what) and "raised object" or "raised", what end
   if what == nil and second ~= nil then return "failed", second end
-  return "returned", ""
+  return "returned", kinds
 end
 
 local function attempt(case, index, label, fn, arguments)

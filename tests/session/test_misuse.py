@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,15 +49,19 @@ ENTRIES = reference([bridge for bridge in installed_bridges() if not bridge.inte
 OBJECTS = {
     "Breaker": "errors.circuit_breaker(function() end)",
     "Channel": "(function() local c = channel.make(2) c:send(1) return c end)()",
+    "Counter": "observability.counter('misuse counter')",
     "Emitter": "events.new()",
     "Error": "errors.new('code', 'message')",
     "Expectation": "testing.expect(1)",
+    "Gauge": "observability.gauge('misuse gauge')",
     "Guard": "guardrails.create{}",
+    "Histogram": "observability.histogram('misuse histogram')",
     "Logger": "log.create('misuse')",
     "Mock": "testing.mock()",
     "Promise": "promise.resolve(1)",
     "Span": "observability.start_span('misuse')",
     "State": "state.create('misuse')",
+    "Timer": "observability.histogram('misuse histogram'):start()",
     "http.Response": "http.response{ body = '{}' }",
 }
 """How an object of each type is made."""
@@ -92,7 +97,7 @@ RAISES = {f"testing.{name}" for name in ["before_each", "after_each", "before_al
 SLEEPERS = {"async.sleep", "utils.sleep"}
 """What may wait as long as it is told."""
 
-DOTTED = {"Logger"}
+DOTTED = {"Counter", "Gauge", "Histogram", "Logger", "Timer"}
 """Types whose methods may be called with a dot too."""
 
 NAMES = {
@@ -266,6 +271,29 @@ def named(entry: Documented) -> str:
     return NAMES.get(entry.name, entry.name)
 
 
+RESULTS = {
+    "number": {"integer", "float"},
+    **{kind: {kind} for kind in ("boolean", "function", "integer", "nil", "string")},
+}
+"""The types of Lua's that stand for those of the reference; all others are tables."""
+
+
+def returns_what_it_says(entry: Documented, tried: Tried) -> bool:
+    """Whether right arguments gave what the reference tells."""
+    if tried.how != "returned":
+        return tried.how == "failed" or tried.how == "raised object" or tried.name in RAISES
+    kinds = tried.what.split()
+    for said, kind in zip_longest(entry.returns, kinds, fillvalue=None):
+        if said is None:
+            return kind == "nil" or any(one.name == "..." or one.type == "any" for one in entry.returns)
+        expected = set(alternatives(said.type.removesuffix("?")))
+        optional = "?" in said.type or "nil" in expected or said is not entry.returns[0]
+        fitting = set[str]().union(*(RESULTS.get(one, {"table"}) for one in expected))
+        if "any" not in expected and not (kind in fitting or (optional and kind in (None, "nil"))):
+            return False
+    return True
+
+
 def fault(entry: Documented, tried: Tried) -> bool:
     """Whether a call did not end as it should."""
     if tried.how == "late":
@@ -275,7 +303,7 @@ def fault(entry: Documented, tried: Tried) -> bool:
     if tried.how == "raised" and not re.match(r"cell \d+:\d+: ", tried.what):
         return True
     if tried.index == -1:
-        return tried.how == "raised" and tried.name not in RAISES
+        return not returns_what_it_says(entry, tried)
     if tried.index == 0:
         own = {"Channel": "channel", "Promise": "promise"}.get(entry.owner)
         return tried.label != own and not COLON.fullmatch(tried.what)

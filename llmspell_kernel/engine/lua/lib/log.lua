@@ -305,6 +305,10 @@ end
 ---@param what number|table|function
 ---@param label? any what is written before it; after an iterator its state, as `pairs` gives it
 ---@param ... any
+---@return function iterator for a `for` loop, as the rest is
+---@return nil state
+---@return nil control
+---@return any closing
 function M.progress(what, label, ...)
   local kind = type(what)
   if kind ~= "number" and kind ~= "function" and (kind ~= "table" or raise.is_object(what)) then

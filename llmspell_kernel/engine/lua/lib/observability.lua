@@ -1,122 +1,31 @@
 -- `observability`: what a spell counts and times. It is kept here, so that it follows undo, and told to OpenTelemetry
 -- as well where that is configured (bridges/observability.py).
 
-local bridge = require("bridge")
 local codec = require("codec")
 local host = require("host")
+local instruments = require("lib.observability_instruments")
 local path = require("lib.path")
-local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
 
-local error, next, rawequal, setmetatable, tostring, type =
-  error, next, rawequal, setmetatable, tostring, type
-local floor, max, min = math.floor, math.max, math.min
+local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
 local format, rep = string.format, string.rep
-local concat, pack, remove, sort, unpack = table.concat, table.pack, table.remove, table.sort, table.unpack
+local pack, remove, sort, unpack = table.pack, table.remove, table.sort, table.unpack
 
 local M = {}
 
 local KEPT_SPANS = 1000
-local KEPT_VALUES = 1000 -- of a histogram, for its percentiles
-local ATTRIBUTES = 64
-
--- ── to OpenTelemetry ───────────────────────────────────────────────────────────────────────────────
-
-local configured = bridge.bind("telemetry", "configured")
-local exporting -- nil until it is known
-
-local function tell(name, ...)
-  if exporting == nil then exporting = configured() end
-  if exporting then scheduler.post("telemetry", name, ...) end
-end
-
--- Attributes as OpenTelemetry takes them: names and plain values.
-local function plain(attributes)
-  local result = {}
-  if type(attributes) ~= "table" then return result end
-  for index, key in next, path.keys(attributes) do
-    if index > ATTRIBUTES then break end
-    local value = attributes[key]
-    local kind = type(value)
-    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then value = tostring(value) end
-    result[tostring(key)] = value
-  end
-  return result
-end
-
-local function labelled(attributes)
-  local parts = {}
-  for _, key in next, path.keys(attributes) do parts[#parts + 1] = key .. "=" .. tostring(attributes[key]) end
-  return concat(parts, ", ")
-end
-
--- Methods that may be called with a colon or with a dot, as older spells do.
-local function object_of(kind, name, methods)
-  local object = { name = name }
-  local bound = {}
-  for method, fn in next, methods do
-    bound[method] = function(first, ...)
-      if rawequal(first, object) then return fn(...) end
-      return fn(first, ...)
-    end
-  end
-  return setmetatable(object, {
-    __name = kind,
-    __index = bound,
-    __tostring = function() return kind .. ": " .. name end,
-  })
-end
+local tell, plain, labelled = instruments.tell, instruments.plain, instruments.labelled
 
 -- ── metrics ────────────────────────────────────────────────────────────────────────────────────────
-
-local instruments = {} -- name → { kind, unit, description, points }
-
-local function instrument(kind, caller, name, options)
-  raise.check(1, caller, "string", name)
-  if type(options) == "string" then options = { description = options } end
-  if type(options) ~= "table" and options ~= nil then raise.bad_argument(2, caller, "string or table", options) end
-  options = options_of.read(2, caller, options, { unit = "string", description = "string" })
-  local found = instruments[name]
-  if found and found.kind ~= kind then
-    raise.refuse(1, caller, raise.shown(name) .. " is a " .. found.kind .. " already")
-  end
-  if not found then
-    found = { kind = kind, unit = options.unit, description = options.description, points = {} }
-    instruments[name] = found
-  end
-  return found
-end
-
--- Attributes that were given as an argument.
-local function labels(index, method, attributes) return raise.check(index, method, "table", attributes, true) end
-
-local function point_of(found, attributes)
-  attributes = plain(attributes)
-  local label = labelled(attributes)
-  local point = found.points[label]
-  if not point then
-    point = { attributes = attributes, label = label, count = 0, sum = 0, values = {} }
-    found.points[label] = point
-  end
-  return point
-end
-
-local function record(name, found, value, attributes)
-  local point = point_of(found, attributes)
-  point.count, point.sum, point.last = point.count + 1, point.sum + value, value
-  point.min, point.max = min(point.min or value, value), max(point.max or value, value)
-  if found.kind == "histogram" then point.values[(point.count - 1) % KEPT_VALUES + 1] = value end
-  tell("measure", found.kind, name, value, point.attributes, found.unit or "", found.description or "")
-end
 
 --- How an instrument is described.
 ---@class observability.Instrument
 ---@field description? string what is measured
 ---@field unit? string such as `s`, `By` or `1`
 
---- A number that only grows: `c:add(n, attributes)` (1 unless given), `c:get(attributes)`.
+--- Makes a number that only grows.
 --- ```lua
 --- local calls = observability.counter("calls", { description = "questions asked" })
 --- calls:add(2, { model = "small" })
@@ -124,25 +33,13 @@ end
 --- print(calls:get({ model = "small" }), calls:get()) --> 2	3
 --- ```
 ---@param name string
----@param options? observability.Instrument|string
----@return table counter
+---@param options? observability.Instrument|string a string is the description
+---@return Counter counter
 function M.counter(name, options)
-  local found = instrument("counter", "observability.counter", name, options)
-  local function add(value, attributes)
-    value = raise.check_number(1, "counter:add", value, 0, true) or 1
-    record(name, found, value, labels(2, "counter:add", attributes))
-    return value
-  end
-  local function get(attributes)
-    if labels(1, "counter:get", attributes) then return point_of(found, attributes).sum end
-    local sum = 0
-    for _, point in next, found.points do sum = sum + point.sum end
-    return sum
-  end
-  return object_of("counter", name, { add = add, increment = add, get = get, reset = function() found.points = {} end })
+  return (instruments.make("counter", "observability.counter", name, options))
 end
 
---- A number that is now: `g:set(n, attributes)`, `g:add(n)`, `g:get(attributes)`.
+--- Makes a number that is now.
 --- ```lua
 --- local queue = observability.gauge("queue")
 --- queue:set(5)
@@ -150,68 +47,23 @@ end
 --- print(queue:get()) --> 3
 --- ```
 ---@param name string
----@param options? observability.Instrument|string
----@return table gauge
+---@param options? observability.Instrument|string a string is the description
+---@return Gauge gauge
 function M.gauge(name, options)
-  local found = instrument("gauge", "observability.gauge", name, options)
-  local function set(value, attributes)
-    raise.check(1, "gauge:set", "number", value)
-    record(name, found, value, labels(2, "gauge:set", attributes))
-    return value
-  end
-  local function get(attributes) return point_of(found, labels(1, "gauge:get", attributes)).last end
-  local function changed(method, sign, value, attributes)
-    value = raise.check(1, method, "number", value, true) or 1
-    return set((point_of(found, labels(2, method, attributes)).last or 0) + sign * value, attributes)
-  end
-  local function add(value, attributes) return changed("gauge:add", 1, value, attributes) end
-  local function less(value, attributes) return changed("gauge:decrease", -1, value, attributes) end
-  return object_of("gauge", name, { set = set, get = get, add = add, increase = add, decrease = less })
+  return (instruments.make("gauge", "observability.gauge", name, options))
 end
 
-local function summary(point)
-  local values = {}
-  for index = 1, #point.values do values[index] = point.values[index] end
-  sort(values)
-  local function at(share) return values[max(1, floor(share * #values + 0.5))] end
-  return {
-    count = point.count, sum = point.sum, min = point.min, max = point.max,
-    mean = point.count > 0 and point.sum / point.count or nil, p50 = at(0.5), p95 = at(0.95),
-  }
-end
-
---- Many numbers, such as times: `h:record(n, attributes)`, `h:stats(attributes)` → `{ count, sum, min, max, mean, p50,
---- p95 }`, and `h:time(fn, …)`, which calls a function and records the seconds that it took.
+--- Makes what records many numbers, such as times.
 --- ```lua
 --- local seconds = observability.histogram("answer", { unit = "s" })
 --- for n = 1, 4 do seconds:record(n) end
 --- print(seconds:stats().mean, seconds:stats().max) --> 2.5	4
 --- ```
 ---@param name string
----@param options? observability.Instrument|string
----@return table histogram
+---@param options? observability.Instrument|string a string is the description
+---@return Histogram histogram
 function M.histogram(name, options)
-  local found = instrument("histogram", "observability.histogram", name, options)
-  local function add(value, attributes)
-    raise.check(1, "histogram:record", "number", value)
-    if value ~= value then raise.refuse(1, "histogram:record", "NaN cannot be recorded") end -- percentiles are ordered
-    record(name, found, value, labels(2, "histogram:record", attributes))
-    return value
-  end
-  local function stats(attributes) return summary(point_of(found, labels(1, "histogram:stats", attributes))) end
-  local function time(fn, ...)
-    raise.check(1, "histogram:time", "function", fn)
-    local began = host.now()
-    local results = pack(traced(fn, ...))
-    add(host.now() - began)
-    if not results[1] then error(results[2], 0) end
-    return unpack(results, 2, results.n)
-  end
-  local function start()
-    local began = host.now()
-    return object_of("timer", name, { stop = function(attributes) return add(host.now() - began, attributes) end })
-  end
-  return object_of("histogram", name, { record = add, stats = stats, get_stats = stats, time = time, start = start })
+  return (instruments.make("histogram", "observability.histogram", name, options))
 end
 
 M.timer = M.histogram
@@ -415,23 +267,7 @@ M.track = M.trace
 --- print(data.find(observability.measures(), function(m) return m.name == "seen" end).value) --> 3
 --- ```
 ---@return table measures
-function M.measures()
-  local rows = codec.array({})
-  for _, name in next, path.keys(instruments) do
-    local found = instruments[name]
-    for _, label in next, path.keys(found.points) do
-      local point = found.points[label]
-      local row = { name = name, kind = found.kind, attributes = label, unit = found.unit or "", count = point.count }
-      if found.kind == "histogram" then
-        for key, value in next, summary(point) do row[key] = value end
-      else
-        row.value = found.kind == "counter" and point.sum or point.last
-      end
-      rows[#rows + 1] = row
-    end
-  end
-  return rows
-end
+function M.measures() return instruments.measures() end
 
 --- Lists the spans that have ended, in the order in which they began: `{ name, depth, seconds, status, attributes,
 --- events, problem }`.
@@ -484,7 +320,7 @@ end
 --- ```
 function M.reset()
   spans = {}
-  for _, found in next, instruments do found.points = {} end
+  instruments.reset()
 end
 
 --- The instruments, by their names.
