@@ -9,7 +9,8 @@ local scheduler = require("scheduler")
 
 local error, next, rawget, setmetatable, tostring, type = error, next, rawget, setmetatable, tostring, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
-local getinfo, math_min, random = debug.getinfo, math.min, math.random
+local getinfo, random = debug.getinfo, math.random
+local math_ceil, math_min = math.ceil, math.min
 local match, sub = string.match, string.sub
 
 local M = {}
@@ -400,7 +401,7 @@ local function open_error(self)
     code = "circuit_open",
     message = "not called: it has failed " .. self.failures .. " times in a row",
     retryable = true,
-    suggestion = left > 0 and "it is tried again in " .. left // 1 + 1 .. " s" or "another call tries it right now",
+    suggestion = left > 0 and "it is tried again in " .. math_ceil(left) .. " s" or "another call tries it right now",
     cause = self.last,
   })
 end
