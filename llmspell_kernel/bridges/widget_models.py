@@ -6,6 +6,7 @@ The library is loaded when the first widget is made; it takes a quarter of a sec
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -21,6 +22,20 @@ _DATES: dict[str, Callable[[str], object]] = {
     "NaiveDatetime": datetime.datetime.fromisoformat,
     "Time": datetime.time.fromisoformat,
 }
+_WORDS = (
+    ("the NoneType None|None", "nil"),
+    ("the bool True", "true"),
+    ("the bool False", "false"),
+    ("an int", "an integer"),
+    ("a float", "a number"),
+    ("(the|a) (tuple|list)", r"\1 list"),
+    ("(the|a) dict", r"\1 table"),
+    ("the str", "the string"),
+    ("the (int|float)", "the number"),
+)
+"""Python's words in the library's messages, and Lua's."""
+_LONGEST = 300
+"""Characters of such a message."""
 _TEXTS = ("Button", "ToggleButton", "Checkbox", "Valid")
 """What a single string describes; of all others it is the value."""
 
@@ -128,7 +143,11 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split()).replace("None", "nil")
+    """What an error of the library says, with Lua's names of types; of a long one how it begins."""
+    said = " ".join(str(error).split())
+    for python, lua in _WORDS:
+        said = re.sub(rf"\b{python}\b", lua, said)
+    return said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
 
 
 def read(model: Model, name: str, to_lua: Callable[[object], object]) -> object:
@@ -161,7 +180,8 @@ def _taken(name: str, value: object, trait: Any, to_model: Callable[[object], ob
         try:
             return _DATES[kind](value)
         except ValueError as error:
-            raise BadArgument(f"'{name}' is a {kind.lower()} such as 2024-12-31: {error}") from error
+            such = "12:30" if kind == "Time" else "2024-12-31"
+            raise BadArgument(f"'{name}' is a {kind.lower()} such as {such}, not '{value[:60]}'") from error
     if isinstance(value, str) and "Memory" in kind:
         return value.encode()
     if value == {} and hasattr(trait, "klass") and issubclass(trait.klass, list | tuple):

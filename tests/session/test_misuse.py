@@ -446,3 +446,22 @@ async def test_a_timer_of_a_thousand_years_does_not_end_the_engine(notebook: Not
         "far = { channel.after(math.huge), promise.sleep(1e308), events.wait_for('far', 1e30) };"
     )
     assert await notebook.value("#far") == "3"
+
+
+HOSTILE_ERRORS = {
+    "errors.catch(error, H)": "nil",
+    "errors.from(H).message": "an error that cannot be shown",
+    "errors.aggregate({ H }).message": "1 error: an error that cannot be shown",
+    "select(2, promise.any({ async(error, H) }):await()).message": "all failed: an error that cannot be shown",
+    "guardrails.check('x', { check = function() error(H) end }).ok": "false",
+    "rawequal(select(2, pcall(observability.with_span, 's', function() error(H) end)), H)": "true",
+    "(events.new():on('x', function() error(H) end):emit('x'))": "true",
+}
+
+
+@module_loop
+@pytest.mark.parametrize("call", HOSTILE_ERRORS)
+async def test_an_error_that_cannot_be_told_is_an_error_all_the_same(call: str, notebook: Notebook) -> None:
+    await notebook.value("H = setmetatable({}, { __tostring = function() error('no') end })")
+    await notebook.value(f"print(({call}))")
+    assert notebook.last.out == f"{HOSTILE_ERRORS[call]}\n"

@@ -86,7 +86,7 @@ async def test_mistakes_say_what_is_wrong(notebook: Notebook) -> None:
     for code, told in {
         "widgets.IntSlider{maks = 3}": "IntSlider has no option 'maks'; did you mean 'max'?",
         "widgets.IntSlider{}.valeu = 3": "IntSlider has no field 'valeu'; did you mean 'value'?",
-        "widgets.IntSlider{value = 'x'}": "expected an int",
+        "widgets.IntSlider{value = 'x'}": "expected an integer, not the string 'x'",
         "widgets.create('IntSlidr')": "there is no widget 'IntSlidr'; did you mean 'IntSlider'?",
         "widgets.IntSlider{}:on_click(print)": "a IntSlider cannot be clicked",
         "interact(print)": "bad argument #2 to 'interact'",

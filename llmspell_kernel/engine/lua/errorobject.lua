@@ -1,8 +1,8 @@
 -- Error objects: what `nil, err` gives, what cancelled work raises, what `errors.new` makes. Fields to read, and the
 -- message wherever a string is wanted.
 
-local debug_getmetatable, rawget, setmetatable, tostring, type =
-  debug.getmetatable, rawget, setmetatable, tostring, type
+local debug_getmetatable, pcall, rawget, setmetatable, tostring, type =
+  debug.getmetatable, pcall, rawget, setmetatable, tostring, type
 
 local M = {}
 
@@ -43,7 +43,8 @@ function M.text(err)
     local told = rawget(err, "message") or rawget(err, "error") or rawget(err, "code")
     if type(told) == "string" then return told end
   end
-  return tostring(err)
+  local ok, told = pcall(tostring, err) -- an error in telling of an error would take its place
+  return ok and told or "an error that cannot be shown"
 end
 
 local text = M.text

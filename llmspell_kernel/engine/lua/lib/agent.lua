@@ -160,6 +160,7 @@ function M.stream(name, input, hear, options)
   local found, missing = need(name, "agent.stream")
   if not found then return nil, missing end
   if agents.is(found) then return found:stream(input, hear, options) end
+  if type(hear) ~= "function" then raise.check(3, "agent.stream", "table", hear) end
   local fn = type(hear) == "function" and hear or hear.on_text or hear.on_content
   if type(found) == "table" and type(found.stream) == "function" then
     -- some declare it `stream(self, input, hear, options)`, go-llmspell `stream(self, input, options, hear)`

@@ -125,7 +125,7 @@ local function violations_of(rules, text)
   end
   if rules.check then
     local ran, fine, why = pcall(rules.check, text)
-    if not ran then add("check", "the check failed: " .. tostring(fine))
+    if not ran then add("check", "the check failed: " .. errorobject.text(fine))
     elseif not fine then add("check", why and tostring(why) or "the check refused it") end
   end
   return found

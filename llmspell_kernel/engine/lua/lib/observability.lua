@@ -2,6 +2,7 @@
 -- as well where that is configured (bridges/observability.py).
 
 local codec = require("codec")
+local errorobject = require("errorobject")
 local host = require("host")
 local instruments = require("lib.observability_instruments")
 local path = require("lib.path")
@@ -9,7 +10,7 @@ local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
 
-local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
+local error, next, setmetatable, type = error, next, setmetatable, type
 local format, rep = string.format, string.rep
 local pack, remove, sort, unpack = table.pack, table.remove, table.sort, table.unpack
 
@@ -181,8 +182,9 @@ end
 ---@return Span span
 function Span:record_error(err)
   info_of(self, "record_error")
-  Span.set_status(self, "error", tostring(err))
-  return Span.add_event(self, "exception", { ["exception.message"] = tostring(err) })
+  local text = errorobject.text(err)
+  Span.set_status(self, "error", text)
+  return Span.add_event(self, "exception", { ["exception.message"] = text })
 end
 
 --- Ends it; returns the seconds that it took.

@@ -87,7 +87,8 @@ M.create_builder = M.builder
 ---@return Workflow workflow
 function M.create(name, config)
   if type(name) == "table" then config, name = name, name.name end
-  raise.check(1, "workflow.create", "table", config)
+  raise.check(1, "workflow.create", "string", name, true)
+  raise.check(name and 2 or 1, "workflow.create", "table", config)
   config = asking.copy(config)
   config.name = name or config.name
   local made = new_builder(config.type or "sequential", config)
