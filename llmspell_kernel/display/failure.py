@@ -34,8 +34,8 @@ class Frame(msgspec.Struct, frozen=True):
     """One function of a stack.
 
     `kind` is ``main`` (a cell or module itself), ``builtin`` (no line: what the frame outside it called),
-    ``coroutine``, ``task``, ``callback`` (borders: what follows resumed it, awaited it, or made the call of a bridge
-    that called it), or how Lua found the name: ``function``, ``local``,
+    ``coroutine``, ``task``, ``callback``, ``again`` (borders: what follows resumed it, awaited it, made the call of a
+    bridge that called it, or raised again what it had raised), or how Lua found the name: ``function``, ``local``,
     ``upvalue``, ``global``, ``method``, ``field``, ``metamethod``, ``for iterator``.
     """
 
@@ -179,6 +179,7 @@ _BORDERS = {
     "coroutine": "  in a coroutine:",
     "task": "  in the task that this waits for:",
     "callback": "  in the function that this calls back:",
+    "again": "  which raises again what was raised here:",
 }
 
 

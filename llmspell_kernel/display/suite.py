@@ -25,7 +25,10 @@ add_part(
 
 
 def suite_bundle(run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Draw ``{tests = {{name, group, status, message, seconds}}, seconds}``; gives None for what has no tests."""
+    """Draw ``{tests = {{name, group, status, message, traceback}}, seconds}``; gives None for what has no tests.
+
+    A test may have ``seconds`` too.
+    """
     tests = dicts(run.get("tests"))
     if not isinstance(run.get("tests"), list):
         return None
@@ -58,7 +61,8 @@ def _group(name: str, tests: list[Mapping[str, Any]]) -> str:
 
 def _test(test: Mapping[str, Any]) -> str:
     time = f' <span class="ls-t">{took(test)}</span>' if took(test) else ""
-    message = f"<pre>{escape(text_of(test['message']))}</pre>" if test.get("message") else ""
+    told = "\n".join(_problem(test))
+    message = f"<pre>{escape(told)}</pre>" if told else ""
     return f"<li>{state_html(state_of(test.get('status')))} {escape(text_of(test.get('name')))}{time}{message}</li>"
 
 
@@ -66,5 +70,11 @@ def _lines(name: str, tests: list[Mapping[str, Any]]) -> list[str]:
     lines = [name] if name else []
     for test in tests:
         lines.append(f"  {state_mark(state_of(test.get('status')))} {text_of(test.get('name'))}")
-        lines += [f"      {line}" for line in text_of(test.get("message")).splitlines()]
+        lines += [f"      {line}" for line in _problem(test)]
     return lines
+
+
+def _problem(test: Mapping[str, Any]) -> list[str]:
+    """What went wrong, and the calls that led there."""
+    told = (text_of(test[key]) for key in ("message", "traceback") if test.get(key))
+    return [line for text in told for line in text.splitlines()]

@@ -31,24 +31,73 @@ def plain(outcome: object) -> str:
     return re.sub("\x1b\\[[0-9;]*m", "", "\n".join(outcome.problem.traceback))
 
 
+def go(expression: str, setup: str = "") -> str:
+    """Lines 8 and 9 of a cell."""
+    return f"{setup}\nlocal function go() local r = {expression} return r end go()"
+
+
+FAILING_TOOL = "tools.register('failing', 'fails', {type = 'object'}, fails)"
 CALLS = {
-    "tools.execute": "tools.register('failing', 'fails', {type = 'object'}, fails)\n"
-    "local function go() local r = tools.execute('failing', {}) return r end go()",
-    "tools.pipeline": "tools.register('failing', 'fails', {type = 'object'}, fails)\n"
-    "local function go() local r = tools.pipeline({'failing'}) return r end go()",
-    "update": "local s = state.create('trace', {defaults = {n = 1}})\n"
-    "local function go() local r = s:update('n', fails) return r end go()",
-    "parallel.map": "\nlocal function go() local r = parallel.map({1, 2}, fails) return r end go()",
-    "async.map": "\nlocal function go() local r = async.map({1, 2}, fails) return r end go()",
-    "assert": "\nlocal function go() local r = assert(async(fails):await()) return r end go()",
-    "llm.stream_chat": "\nlocal function go() local r = llm.stream_chat('hi', fails) return r end go()",
-    "rag.ingest": "\nlocal function go() local r = rag.ingest({'a'}, {on_progress = fails}) return r end go()",
-    "hooks": "hooks.before('tools', fails)\n"
-    "local function go() local r = tools.execute('calculator', {expression = '1'}) return r end go()",
-    "with_span": "\nlocal function go() local r = observability.with_span('s', fails) return r end go()",
-    "coroutine": "\nlocal function go() local r = coroutine.wrap(fails)() return r end go()",
-    "utils": "\nlocal function go() local r = data.map({1, 2}, fails) return r end go()",
+    "tools.execute": go("tools.execute('failing', {})", FAILING_TOOL),
+    "tools.pipeline": go("tools.pipeline({'failing'})", FAILING_TOOL),
+    "update": go("s:update('n', fails)", "local s = state.create('trace', {defaults = {n = 1}})"),
+    "parallel.map": go("parallel.map({1, 2}, fails)"),
+    "parallel.map of one item": go("parallel.map({1}, fails)"),
+    "parallel.map by one worker": go("parallel.map({1, 2}, fails, {workers = 1})"),
+    "parallel.run": go("parallel.run({fails, fails})"),
+    "async.map": go("async.map({1, 2}, fails)"),
+    "async.await": go("async.await(async(fails))"),
+    "assert": go("assert(async(fails):await())"),
+    "assert of async.timeout": go("assert(async.timeout(60, fails))"),
+    "assert of next": go("assert(promise.resolve(1):next(fails):next(print):await())"),
+    "assert of catch": go("assert(promise.reject('x'):catch(fails):await())"),
+    "assert of finally": go("assert(promise.resolve(1):finally(fails):await())"),
+    "assert of promise.new": go("assert(promise.new(fails):await())"),
+    "assert of promise.all": go("assert(promise.all({async(fails)}):await())"),
+    "channel.select": go("channel.select({'|<-', c, fails})", "local c = channel.make(1) c:send(1)"),
+    "llm.stream_chat": go("llm.stream_chat('hi', fails)"),
+    "rag.ingest": go("rag.ingest({'a'}, {on_progress = fails})"),
+    "hooks.run": go("hooks.run('point', fails)"),
+    "hooks.run, before": go("hooks.run('point', print)", "hooks.before('point', fails)"),
+    "hooks.run, after": go("hooks.run('point', print)", "hooks.after('point', fails)"),
+    "hooks.run, around": go("hooks.run('point', print)", "hooks.around('point', fails)"),
+    "tools.execute, hook": go(
+        "tools.execute('calculator', {expression = '1'})", "hooks.before('tools', fails)"
+    ),
+    "observability.with_span": go("observability.with_span('s', fails)"),
+    "traced": go("traced()", "local traced = observability.trace(fails, 's')"),
+    "coroutine.wrap": go("coroutine.wrap(fails)()"),
+    "coroutine in a coroutine": go(
+        "outer()", "local outer = coroutine.wrap(function() local r = coroutine.wrap(fails)() return r end)"
+    ),
+    "assert of coroutine.resume": go("assert(coroutine.resume(coroutine.create(fails)))"),
+    "data.map": go("data.map({1, 2}, fails)"),
+    "data.filter": go("data.filter({1, 2}, fails)"),
+    "data.reduce": go("data.reduce({1, 2}, fails)"),
+    "data.sort_by": go("data.sort_by({1, 2}, fails)"),
+    "table.sort": go("table.sort({1, 2, 3}, fails)"),
+    "string.gsub": go("string.gsub('abc', 'b', fails)"),
+    "__index": go("t.field", "local t = setmetatable({}, {__index = fails})"),
+    "__add": go("t + 1", "local t = setmetatable({}, {__add = fails})"),
+    "__call": go("t()", "local t = setmetatable({}, {__call = fails})"),
+    "tostring": go("tostring(t)", "local t = setmetatable({}, {__tostring = fails})"),
+    "errors.retry": go("errors.retry(fails, {times = 2, backoff = 0.001})"),
+    "errors.try": go("errors.try(fails)"),
+    "errors.try, on_error": go("errors.try(error, fails)"),
+    "errors.try, at last": go("errors.try(fails, nil, function() pcall(error, 'x') end)"),
+    "errors.try, raised again": go("errors.try(fails, function(err) error(err) end)"),
+    "errors.catch": go("error(select(2, errors.catch(fails)))"),
+    "wrapped": go("error(select(2, errors.catch(fails)):wrap('more'))"),
+    "fallback": go("either()", "local either = errors.fallback(function() error('x') end, fails)"),
+    "breaker": go("breaker()", "local breaker = errors.circuit_breaker(fails)"),
+    "xpcall": go("error(select(2, xpcall(fails, function(m) return m end)), 0)"),
+    "testing.describe": go("testing.describe('group', fails)"),
+    "spell.cache": go("spell.cache('trace', fails)"),
+    "an iterator": go("0 for x in log.progress(fails) do r = x end"),
 }
+
+
+SECRETS = (".py", "llmspell engine", "[llmspell", "tail calls", "'fn'", "'execute'", "[C]")
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -66,12 +115,91 @@ async def test_both_ends_of_a_call_back_are_shown(spells: Spells, call: str) -> 
     assert outer is not None, told
     assert inner is not None, told
     assert outer.start() < inner.start() < told.index(place), told
-    if "." in call:
-        assert f"calling '{call}'" in outer.group() or call == "coroutine", told
+    if "." in call and not call.startswith("assert"):
+        assert f"calling '{call.split()[0].rstrip(',')}'" in outer.group() or "coroutine" in call, told
     assert "---> 2 │   return x.y.z" in told
     assert told.splitlines()[0].endswith("attempt to index a nil value (field 'y')")
-    for secret in (".py", "llmspell engine", "[llmspell", "tail calls", "'fn'", "'execute'"):
+    assert told.count("attempt to index") == 1
+    for secret in SECRETS:
         assert secret not in told, told
+
+
+TOLD = {
+    "a listener": "local door = events.new() door:on('open', fails)\nlocal function go() door:emit('open') end go()",
+    "a listener for once": "events.once('open', fails)\nlocal function go() events.emit('open') end go()",
+    "a task": "\nlocal function go() async(fails) end go() async.sleep(0.01)",
+    "a handler": "\nlocal function go() promise.resolve(1):next(fails) end go() async.sleep(0.01)",
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+async def test_an_error_that_ends_no_cell_is_told_with_both_ends(spells: Spells, what: str) -> None:
+    await spells.value(FAILING + TOLD[what])
+    cell, told = f"cell {spells.count}", spells.last.err
+    assert told.count("attempt to index a nil value (field 'y')") == 1
+    inner, outer = told.index(f"{cell}:2 in function 'deep'"), told.index(f"{cell}:9")
+    assert inner < told.index(f"{cell}:5 in the function of line 4") < outer
+    for secret in SECRETS:
+        assert secret not in told, told
+
+
+TESTS = {
+    "a test": "testing.it('t', function()\n  fails()\nend)",
+    "one with a deadline": "testing.it('t', function()\n  fails()\nend, {timeout = 60})",
+    "what prepares": "testing.before_each(function()\n  fails()\nend) testing.it('t', function() end)",
+}
+
+
+@pytest.mark.parametrize("what", TESTS)
+async def test_a_test_that_fails_in_a_helper_shows_the_calls(spells: Spells, what: str) -> None:
+    outcome = await spells.run(f"{FAILING}testing.describe('group', function() {TESTS[what]} end)")
+    assert isinstance(outcome, Failed)
+    cell = f"cell {spells.count}"
+    told = str(spells.last.shown[0][0]["text/plain"])
+    assert told.splitlines()[2:6] == [
+        f"      {cell}:2: attempt to index a nil value (field 'y')",
+        f"        {cell}:2 in function 'deep'",
+        f"        {cell}:5 in function 'fails'",
+        f"        {cell}:9 in the function of line 8",
+    ]
+    for secret in SECRETS:
+        assert secret not in told, told
+
+
+async def test_the_calls_of_a_test_end_with_it(spells: Spells) -> None:
+    code = (
+        "testing.it('t', function() error('flat') end)\n"
+        "print(testing.run({raise = false}).tests[1].traceback)\n"
+        "local function helper() error('deep') end\n"
+        "testing.it('t', function() helper() end)\n"
+        "print(testing.run({raise = false}).tests[1].traceback)\n"
+    )
+    shown = (await spells.shown(code)).splitlines()
+    cell = f"cell {spells.count}"
+    assert shown == ["nil", f"  {cell}:3 in function 'helper'", f"  {cell}:4 in the function of line 4"]
+
+
+async def test_an_error_raised_again_later_shows_both_places(spells: Spells) -> None:
+    told = plain(await spells.run(FAILING + "local _, err = errors.catch(fails)\n\nerror(err)"))
+    cell = f"cell {spells.count}"
+    again = told.index("which raises again what was raised here:")
+    assert told.index(f"{cell}:10 in main chunk") < again < told.index(f"{cell}:8 in main chunk")
+    assert told.index(f"{cell}:5 in the function of line 4") < told.index(f"{cell}:2 in function 'deep'")
+
+
+async def test_an_error_raised_anew_is_not_taken_for_an_earlier_one(spells: Spells) -> None:
+    code = (
+        "local function raises() error('same') end\n"
+        "local function first() raises() end\n"
+        "pcall(errors.try, first)\n"
+        "coroutine.resume(coroutine.create(first))\n"
+        "local function second() raises() end\n"
+        "second()"
+    )
+    told = plain(await spells.run(code))
+    assert "'second'" in told
+    assert "'first'" not in told
+    assert "again" not in told
 
 
 async def test_a_listener_that_fails_tells_where(spells: Spells) -> None:
@@ -84,7 +212,7 @@ async def test_a_listener_that_fails_tells_where(spells: Spells) -> None:
     assert spells.last.err.splitlines()[:3] == [
         f"a listener of 'open' failed: {cell}:2: attempt to index a nil value (field 'y')",
         f"  {cell}:2 in function 'deep'",
-        f"  {cell}:5 in a function",
+        f"  {cell}:5 in the function of line 4",
     ]
     assert f"  {cell}:9 in function 'go'" in spells.last.err
 

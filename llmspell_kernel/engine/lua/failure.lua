@@ -11,6 +11,7 @@
 -- `M.handler` also runs when the stack is full and only some 200 slots are left, and inside the hook of a stop: it
 -- calls nothing deep, and user code only under a protected call.
 
+local errorobject = require("errorobject")
 local preview = require("preview")
 local readable = require("readable")
 local frames_of = require("stack").frames
@@ -34,6 +35,10 @@ local made = setmetatable({}, { __mode = "k" }) -- every failure that lives
 -- stack it is raised on; nil if the frames are of that very stack, whole.
 local TRAILS = 32
 local trails, newest = {}, 0
+local CAUSES = 10 -- of causes of an error that are looked at
+local PLACES = 3 -- frames that the position in front of a message may be of: `error` has a level
+local CAUGHT = 200 -- errors of one cell, caught by itself, of which the stack is kept
+local left = CAUGHT
 
 -- ── error objects ──────────────────────────────────────────────────────────────────────────────────
 
@@ -144,8 +149,7 @@ local function came_from(err, cause)
     or (type(err) == "string" and type(cause) == "string" and string_sub(err, -#cause) == cause)
 end
 
--- The trail of `err`, which is used once; nil if there is none.
-local function trail_of(err)
+local function recent_trail(err)
   for back = 0, TRAILS - 1 do
     local position = (newest - 1 - back) % TRAILS + 1
     local trail = trails[position]
@@ -154,6 +158,43 @@ local function trail_of(err)
       return trail
     end
   end
+end
+
+-- The trail of `err`, or of what it wraps, which is used once; nil if there is none.
+local function trail_of(err)
+  for _ = 1, CAUSES do
+    local trail = recent_trail(err)
+    if trail or not errorobject.is(err) then return trail end
+    err = rawget(err, "cause")
+  end
+end
+
+local function innermost(frames)
+  for position = 1, #frames do
+    if frames[position].line then return frames[position] end
+  end
+end
+
+-- Whether an error that left `trail` is raised anew rather than again: by the same line of the same function.
+local function is_anew(trail, frames)
+  local a, b = innermost(trail.frames), innermost(frames)
+  return a and b and a.source == b.source and a.line == b.line and a.defined == b.defined and a.kind == b.kind
+end
+
+-- Whether `err` tells itself that it was raised in these frames: by the position in front of its message.
+local function is_from(err, frames)
+  if type(err) ~= "string" then return true end
+  local looked = 0
+  for position = 1, #frames do
+    local frame = frames[position]
+    if frame.line then
+      local place = frame.source .. ":" .. frame.line .. ": "
+      if string_find(string_sub(err, 1, 4 * NAME_BYTES), place, 1, true) then return true end
+      looked = looked + 1
+      if looked == PLACES then return false end
+    end
+  end
+  return false
 end
 
 -- Whether two stacks belong to the same run of the same outermost function; an unknown one may be any.
@@ -166,13 +207,16 @@ end
 local function with_trails(err, frames, omitted, after)
   local trail = trail_of(err)
   if not trail then return frames, omitted, after end
-  if not trail.border then
-    if not same_stack(trail.frames, frames) then return frames, omitted, after end
-    return trail.frames, trail.omitted, trail.after
+  local border = trail.border
+  if not border then
+    if is_anew(trail, frames) then return frames, omitted, after end
+    if same_stack(trail.frames, frames) then return trail.frames, trail.omitted, trail.after end
+    if not is_from(err, trail.frames) then return frames, omitted, after end
+    border = "again"
   end
   local joined = {}
   for position = 1, #trail.frames do joined[position] = trail.frames[position] end
-  joined[#joined + 1] = { kind = trail.border }
+  joined[#joined + 1] = { kind = border }
   local inner = #joined
   for position = 1, #frames do joined[inner + position] = frames[position] end
   if omitted then return joined, omitted, inner + after end
@@ -213,9 +257,28 @@ function M.note(err)
   return err
 end
 
+-- Remember where an error was raised that a spell has caught and may raise again. Of so many of each cell, which bounds
+-- what a loop pays that catches very many; and only of those that cannot be mistaken for another.
+local function caught(err, border, thread)
+  if left == 0 or err == nil or made[err] then return end
+  left = left - 1
+  local frames, omitted, after = frames_of(thread)
+  if is_from(err, frames) then M.remember(err, border, frames, omitted, after) end
+end
+
+--- A spell's own message handler is about to be called for `err`.
+function M.caught(err)
+  caught(err, nil, nil)
+end
+
+--- A coroutine of a spell's has died of `err`, which the spell gets.
+function M.caught_in(thread, err)
+  caught(err, "coroutine", thread)
+end
+
 --- Forget where earlier errors came from: a cell begins.
 function M.begin_cell()
-  trails = {}
+  trails, left = {}, CAUGHT
 end
 
 -- ── syntax ─────────────────────────────────────────────────────────────────────────────────────────

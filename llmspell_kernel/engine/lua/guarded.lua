@@ -21,15 +21,16 @@ function M.pcall(fn, ...)
   return after(pcall(fn, ...))
 end
 
---- As Lua's `xpcall`; the handler does not run for a stop.
+local note = failure.note
+
+--- As Lua's `xpcall`; the handler does not run for a stop. Where the error came from that it returns is not lost.
 function M.xpcall(fn, handler, ...)
   return after(xpcall(fn, function(err)
     if rawequal(err, STOP) or stopping() then return STOP end
-    return handler(err)
+    err = handler(err)
+    return (note(err))
   end, ...))
 end
-
-local note = failure.note
 
 local function noting(err)
   if rawequal(err, STOP) or stopping() then return STOP end

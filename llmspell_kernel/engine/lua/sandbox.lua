@@ -74,6 +74,7 @@ local function stand_for(handler)
   end
   local function stands(err)
     if is_stop(err) then return STOP end
+    failure.caught(err)
     return handler(err)
   end
   given, standing = handler, stands
@@ -102,7 +103,9 @@ function after_resume(thread, ok, ...)
     if isyieldable() then return after_resume(thread, raw_resume(thread, raw_yield(...))) end
     return after_resume(thread, raw_resume(thread, scheduler.await((select(2, ...)))))
   end
-  look_at((...))
+  local err = ...
+  look_at(err)
+  if status(thread) == "dead" then failure.caught_in(thread, err) end
   return ok, ...
 end
 

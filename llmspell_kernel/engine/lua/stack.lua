@@ -57,7 +57,7 @@ end
 -- Built-in functions stand for what happens inside them, by the name that the user called.
 local function builtin_frame(info)
   local name = info.name
-  if not name or info.namewhat == "metamethod" then return nil end
+  if not name or info.namewhat == "metamethod" or info.namewhat == "for iterator" then return nil end
   if name == "error" or name == "assert" or string_find(name, "^__llmspell") then return nil end
   return { name = readable(name, NAME_BYTES), kind = "builtin" }
 end

@@ -140,19 +140,33 @@ end
 
 local BORDERS = {
   callback = "  (called back by)", coroutine = "  (in a coroutine)", task = "  (in a task, awaited by)",
+  again = "  (raised again by)",
 }
 
-local function frame_line(frame)
-  if BORDERS[frame.kind] then return BORDERS[frame.kind] end
-  local at = frame.source and (frame.line and frame.source .. ":" .. frame.line or frame.source) or "[C]"
-  if frame.kind == "main" then return "  " .. at end
-  return format("  %s in %s", at, frame.name and "function '" .. frame.name .. "'" or "a function")
+local function called(frame)
+  if frame.kind == "main" then return "main chunk" end
+  if frame.name then return "function '" .. frame.name .. "'" end
+  return frame.defined and "the function of line " .. frame.defined or "a function"
 end
 
 --- Lines that tell where the failure that failure.lua made was raised, innermost first.
 function M.frame_lines(failure)
-  local lines = {}
-  for _, frame in next, failure.frames or {} do lines[#lines + 1] = frame_line(frame) end
+  local lines, inner = {}, ""
+  for position, frame in next, failure.frames or {} do
+    if failure.omitted and position == failure.omitted_after + 1 then
+      lines[#lines + 1] = format("  … %d more calls …", failure.omitted)
+    end
+    if frame.kind == "builtin" then
+      inner = ", calling '" .. frame.name .. "'"
+    elseif BORDERS[frame.kind] then
+      lines[#lines + 1] = BORDERS[frame.kind]
+      inner = ""
+    else
+      local at = frame.line and frame.source .. ":" .. frame.line or frame.source
+      lines[#lines + 1] = format("  %s in %s%s", at, called(frame), inner)
+      inner = ""
+    end
+  end
   return lines
 end
 

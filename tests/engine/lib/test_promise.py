@@ -151,7 +151,7 @@ def test_a_failure_in_a_handler_is_not_lost(spell: Spell) -> None:
     spell.run("promise.resolve(1):next(function()\n  error('in the handler')\nend)")
     assert spell.err.splitlines() == [
         "LuaError in task 1, which nothing has waited for yet: in the handler",
-        "  cell 1:2 in a function",
+        "  cell 1:2 in the function of line 1",
         "  started at cell 1:1",
     ]
 

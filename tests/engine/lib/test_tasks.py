@@ -204,7 +204,7 @@ def test_an_error_that_nothing_looks_at_is_shown_with_both_stacks(spell: Spell) 
     assert lines(spell.err) == [
         "LuaError in task 1, which nothing has waited for yet: attempt to index a nil value (field 'field')",
         "  cell 1:2 in function 'deeper'",
-        "  cell 1:7 in a function",
+        "  cell 1:7 in the function of line 5",
         "  started at cell 1:5",
         "    cell 1:10",
     ]
@@ -213,7 +213,7 @@ def test_an_error_that_nothing_looks_at_is_shown_with_both_stacks(spell: Spell) 
 def test_the_creators_of_a_creator_are_shown(spell: Spell) -> None:
     spell.run("async(function()\nasync(function()\nerror('x')\nend)\nend)")
     assert lines(spell.err)[1:] == [
-        "  cell 1:3 in a function",
+        "  cell 1:3 in the function of line 2",
         "  started at cell 1:2",
         "  started at cell 1:1",
     ]

@@ -6,6 +6,7 @@ local errorobject = require("errorobject")
 local raise = require("raise")
 local teams = require("lib.agent_teams")
 local tools = require("lib.tools")
+local framed = raise.framed
 
 local ipairs, next, pcall, setmetatable, type = ipairs, next, pcall, setmetatable, type
 local sort = table.sort
@@ -125,9 +126,9 @@ end
 function M.execute(name, input, options)
   local found, missing = need(name, "agent.execute")
   if not found then return nil, missing end
-  if type(found) == "function" then return found(input, options) end
-  if not agents.is(found) then return found.execute(found, input, options) end
-  return found:run(input, options)
+  if type(found) == "function" then return framed(found(input, options)) end
+  if not agents.is(found) then return framed(found.execute(found, input, options)) end
+  return framed(found:run(input, options))
 end
 
 --- The same as `agent.execute`.
@@ -143,7 +144,7 @@ M.run = M.execute
 ---@param options? string|agent.Config context, or settings for this run alone
 ---@return Promise promise
 function M.run_async(name, input, options)
-  return teams.spawn(M.execute, name, input, options)
+  return framed(teams.spawn(M.execute, name, input, options))
 end
 
 --- Runs an agent by its name and tells each piece of its answer, as an agent's own `stream` does.
@@ -159,13 +160,13 @@ end
 function M.stream(name, input, hear, options)
   local found, missing = need(name, "agent.stream")
   if not found then return nil, missing end
-  if agents.is(found) then return found:stream(input, hear, options) end
+  if agents.is(found) then return framed(found:stream(input, hear, options)) end
   if type(hear) ~= "function" then raise.check(3, "agent.stream", "table", hear) end
   local fn = type(hear) == "function" and hear or hear.on_text or hear.on_content
   if type(found) == "table" and type(found.stream) == "function" then
     -- some declare it `stream(self, input, hear, options)`, go-llmspell `stream(self, input, options, hear)`
     local both = setmetatable(asking.copy(options), { __call = function(_, ...) return fn(...) end })
-    return found.stream(found, input, both, fn)
+    return framed(found.stream(found, input, both, fn))
   end
   local answer, err = M.execute(name, input, options)
   if answer ~= nil and fn then fn(answer) end
@@ -252,7 +253,7 @@ end
 function M.configure(name, settings)
   local found, missing = need_made(name, "agent.configure")
   if not found then return nil, missing end
-  return found:configure(settings)
+  return framed(found:configure(settings))
 end
 
 --- Makes another agent like one, as its own `clone` does.
@@ -301,7 +302,7 @@ end
 function M.get_tools(name)
   local found, missing = need_made(name, "agent.get_tools")
   if not found then return nil, missing end
-  return found:get_tools()
+  return framed(found:get_tools())
 end
 
 --- Returns how an agent is doing: `{ exists, state, runs, errors }`.
@@ -331,7 +332,8 @@ function M.create_tool(name, fn, schema)
   raise.check(2, "agent.create_tool", "function", fn)
   schema = raise.check(3, "agent.create_tool", "table", schema, true) or {}
   local parameters = schema.parameters or (schema.type or schema.properties) and schema or nil
-  return tools.describe({ name = name, description = schema.description, parameters = parameters, execute = fn })
+  local tool = { name = name, description = schema.description, parameters = parameters, execute = fn }
+  return framed(tools.describe(tool))
 end
 
 for name, fn in next, teams.bound(need, M.execute) do M[name] = fn end

@@ -10,6 +10,7 @@ local options_of = require("lib.options")
 local raise = require("raise")
 local response = require("lib.response")
 local toolset = require("lib.toolset")
+local framed = raise.framed
 
 require("lib.promise") -- what runs beside everything else gives has its methods
 
@@ -231,7 +232,7 @@ end
 ---@param context? string|table added before the prompt; options such as `temperature` count for this run
 ---@return any answer
 function methods:run(prompt, context)
-  return run(self, "agent:run", prompt, context)
+  return framed(run(self, "agent:run", prompt, context))
 end
 
 --- Runs the agent beside everything else; a promise of what `run` gives.
@@ -291,9 +292,9 @@ end
 ---@param messages string|llm.Message[]
 ---@return any answer
 function methods:chat(messages)
-  if type(messages) == "string" then return self:run(messages) end
+  if type(messages) == "string" then return framed(self:run(messages)) end
   raise.check(1, "agent:chat", "table", messages)
-  return answer(self, messages, {})
+  return framed(answer(self, messages, {}))
 end
 
 --- Hands the conversation so far to another agent, which answers and remembers it from there on.
@@ -310,7 +311,7 @@ end
 function methods:hand_off(to, prompt, context)
   if not A.is(to) then raise.bad_argument(1, "agent:hand_off", "Agent", to) end
   to.messages = { unpack(self.messages) }
-  return to:run(prompt, context)
+  return framed(to:run(prompt, context))
 end
 
 -- ── memory ─────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ local json = require("lib.json")
 local promises = require("promises")
 local options_of = require("lib.options")
 local raise = require("raise")
+local framed = raise.framed
 
 require("lib.promise")
 
@@ -238,7 +239,7 @@ end
 ---@param options? { rounds?: integer }
 ---@return agent.Conversation conversation
 function M.conversation(who, system, options)
-  if type(who) == "table" and not agents.is(who) then return among(who, system, options) end
+  if type(who) == "table" and not agents.is(who) then return framed(among(who, system, options)) end
   local found, missing = need(who, "agent.conversation")
   if not found then return nil, missing end
   if not agents.is(found) then raise.raise("'agent.conversation' needs an agent made with agent.create") end

@@ -5,6 +5,7 @@ local scheduler = require("scheduler")
 local channel = require("lib.channel")
 local options_of = require("lib.options")
 local raise = require("raise")
+local framed = raise.framed
 
 require("lib.promise") -- what async gives has its methods
 
@@ -56,7 +57,7 @@ function M.await(promise, seconds)
   if type(promise) == "function" then promise = promise() end
   local state = promises.check(1, "async.await", promise)
   raise.check_number(2, "async.await", seconds, 0, true)
-  return promises.await(state, seconds)
+  return framed(promises.await(state, seconds))
 end
 
 --- Waits so many seconds, while everything else goes on.
@@ -166,7 +167,7 @@ function M.cancel(what, reason)
   end
   raise.check(2, "async.cancel", "string", reason, true)
   local err = scheduler.cancellation(reason or "cancelled")
-  if state then return promises.cancel(state, err) end
+  if state then return framed(promises.cancel(state, err)) end
   local task = scheduler.tasks()[what]
   if not task then return false end
   if task.computes and promises.cancel(task.computes, err) then return true end
@@ -193,7 +194,7 @@ end
 ---@param size? integer
 ---@return Channel channel
 function M.channel(size)
-  return channel.make(raise.check_integer(1, "async.channel", size, 0, true))
+  return framed(channel.make(raise.check_integer(1, "async.channel", size, 0, true)))
 end
 
 --- Waits for the first of several channels; `channel.select`.
@@ -207,7 +208,7 @@ end
 ---@return any value
 ---@return boolean ok
 function M.select(...)
-  return channel.select(...)
+  return framed(channel.select(...))
 end
 
 --- Runs the callbacks and tasks that are ready. When there are none but something is under way, waits for it, up to

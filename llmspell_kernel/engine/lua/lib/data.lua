@@ -10,6 +10,7 @@ local columns = require("columns")
 local json = require("lib.json")
 local path = require("lib.path")
 local raise = require("raise")
+local framed = raise.framed
 
 local next, rawget, rawlen, rawset, select, type = next, rawget, rawlen, rawset, select, type
 local debug_getmetatable, sort = debug.getmetatable, table.sort
@@ -55,7 +56,7 @@ end
 function M.parse(text, format, options)
   raise.check(1, "data.parse", "string", text)
   local read = format_of(READERS, 2, format, "data.parse")
-  return read(text, raise.check(3, "data.parse", "table", options, true))
+  return framed(read(text, raise.check(3, "data.parse", "table", options, true)))
 end
 
 --- Writes a value in a format: `"json"`, `"yaml"`, `"xml"` or `"csv"`.
@@ -68,7 +69,7 @@ end
 ---@return string text
 function M.stringify(value, format, options)
   local write = format_of(WRITERS, 2, format, "data.stringify")
-  return write(value, raise.check(3, "data.stringify", "table", options, true))
+  return framed(write(value, raise.check(3, "data.stringify", "table", options, true)))
 end
 
 --- Turns a text of one format into one of another.
@@ -85,7 +86,7 @@ function M.convert(text, from, to)
   local write = format_of(WRITERS, 3, to, "data.convert")
   local value, err = read(text)
   if value == nil and err ~= nil then return nil, err end
-  return write(value)
+  return framed(write(value))
 end
 
 M.convert_format = M.convert
@@ -97,7 +98,7 @@ M.convert_format = M.convert
 ---@param text string
 ---@return any value
 function M.parse_json(text)
-  return json.decode(raise.check(1, "data.parse_json", "string", text))
+  return framed(json.decode(raise.check(1, "data.parse_json", "string", text)))
 end
 
 --- Writes a value as JSON, as `json.encode` does; `"pretty"` stands for an indent.
@@ -110,7 +111,7 @@ end
 function M.to_json(value, options)
   if options == "pretty" then options = true end
   if type(options) ~= "boolean" then raise.check(2, "data.to_json", "table", options, true) end
-  return json.encode(value, options)
+  return framed(json.encode(value, options))
 end
 
 local problems_of = bridge.bind("tool_checks", "problems")
@@ -395,7 +396,7 @@ end
 ---@param items table
 ---@return table keys
 function M.keys(items)
-  return codec.array(path.keys(raise.check(1, "data.keys", "table", items)))
+  return framed(codec.array(path.keys(raise.check(1, "data.keys", "table", items))))
 end
 
 --- Lists the values, in the order of their keys.
@@ -483,7 +484,7 @@ end
 ---@param keys table
 ---@return table items
 function M.pick(items, keys)
-  return chosen("data.pick", items, keys, true)
+  return framed(chosen("data.pick", items, keys, true))
 end
 
 --- Makes a map of all but some of the keys.
@@ -494,7 +495,7 @@ end
 ---@param keys table
 ---@return table items
 function M.omit(items, keys)
-  return chosen("data.omit", items, keys, false)
+  return framed(chosen("data.omit", items, keys, false))
 end
 
 -- ── whole tables ───────────────────────────────────────────────────────────────────────────────────
@@ -507,7 +508,7 @@ end
 ---@param value any
 ---@return any copy
 function M.clone(value)
-  return path.clone(value)
+  return framed(path.clone(value))
 end
 
 local function merge(target, source)
@@ -544,7 +545,7 @@ M.deep_merge = M.merge
 ---@param b any
 ---@return boolean equal
 function M.equal(a, b)
-  return path.equal(a, b)
+  return framed(path.equal(a, b))
 end
 
 --- Lists what is different: `{ path, kind, old, new }`, where kind is `"added"`, `"removed"` or `"changed"`.
@@ -555,7 +556,9 @@ end
 ---@param new table
 ---@return table differences
 function M.diff(old, new)
-  return codec.array(path.diff(raise.check(1, "data.diff", "table", old), raise.check(2, "data.diff", "table", new)))
+  raise.check(1, "data.diff", "table", old)
+  raise.check(2, "data.diff", "table", new)
+  return framed(codec.array(path.diff(old, new)))
 end
 
 --- Returns what is at a path, such as `"users[1].name"` or `{ "users", 1, "name" }`; `default` if there is nothing.

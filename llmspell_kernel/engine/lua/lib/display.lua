@@ -4,6 +4,7 @@ local globals = require("globals")
 local options_of = require("lib.options")
 local raise = require("raise")
 local snapshot = require("snapshot")
+local framed = raise.framed
 
 local next, rawget, rawlen, tostring, type = next, rawget, rawlen, tostring, type
 local byte, concat, find, format, gsub, insert, remove, sub =
@@ -37,13 +38,13 @@ end
 function M.table(rows, options)
   raise.check(1, "display.table", "table", rows)
   local wanted = options_of.read(2, "display.table", options, { columns = "table" }).columns
-  if not wanted then return globals.display(rows) end
+  if not wanted then return framed(globals.display(rows)) end
   local names = {}
   for index = 1, rawlen(wanted) do
     names[index] = tostring(rawget(wanted, index))
   end
   if #names == 0 then raise.raise("'display.table' got no columns") end
-  return globals.display_picture(snapshot.take(rows, { columns = names }))
+  return framed(globals.display_picture(snapshot.take(rows, { columns = names })))
 end
 
 --- Shows HTML. What acts or loads in it (scripts, frames, remote images) is left out.
@@ -54,7 +55,7 @@ end
 ---@return display handle
 function M.html(markup)
   raise.check(1, "display.html", "string", markup)
-  return globals.display({ ["text/html"] = markup, ["text/plain"] = without_tags(markup) })
+  return framed(globals.display({ ["text/html"] = markup, ["text/plain"] = without_tags(markup) }))
 end
 
 --- Shows Markdown.
@@ -65,7 +66,7 @@ end
 ---@return display handle
 function M.markdown(text)
   raise.check(1, "display.markdown", "string", text)
-  return globals.display({ ["text/markdown"] = text, ["text/plain"] = text })
+  return framed(globals.display({ ["text/markdown"] = text, ["text/plain"] = text }))
 end
 
 --- Shows a formula.
@@ -77,7 +78,7 @@ end
 function M.latex(source)
   raise.check(1, "display.latex", "string", source)
   local formula = find(source, "$", 1, true) and source or "$\\displaystyle " .. source .. "$"
-  return globals.display({ ["text/latex"] = formula, ["text/plain"] = source })
+  return framed(globals.display({ ["text/latex"] = formula, ["text/plain"] = source }))
 end
 
 --- Shows a value as a folding tree of JSON.
@@ -87,7 +88,7 @@ end
 ---@param value any
 ---@return display handle
 function M.json(value)
-  return globals.display({ ["application/json"] = value, ["text/plain"] = snapshot.text(value, PLAIN_BYTES) })
+  return framed(globals.display({ ["application/json"] = value, ["text/plain"] = snapshot.text(value, PLAIN_BYTES) }))
 end
 
 --- Shows a drawing.
@@ -98,7 +99,7 @@ end
 ---@return display handle
 function M.svg(source)
   raise.check(1, "display.svg", "string", source)
-  return globals.display({ ["image/svg+xml"] = source, ["text/plain"] = "<SVG image>" })
+  return framed(globals.display({ ["image/svg+xml"] = source, ["text/plain"] = "<SVG image>" }))
 end
 
 -- ── media ──────────────────────────────────────────────────────────────────────────────────────────
@@ -172,7 +173,7 @@ function M.image(what, options)
   if options and kind ~= "image/svg+xml" then
     bundle["text/html"] = format('<img src="data:%s;base64,%s"%s>', kind, base64(data), attributes(options))
   end
-  return globals.display(bundle)
+  return framed(globals.display(bundle))
 end
 
 local function player(tag, what, caller, options)
@@ -188,13 +189,13 @@ end
 --- Shows a player for sound: its bytes, or a path in a granted folder.
 ---@param what string
 ---@return display handle
-function M.audio(what) return player("audio", what, "display.audio") end
+function M.audio(what) return framed(player("audio", what, "display.audio")) end
 
 --- Shows a player for a film: its bytes, or a path in a granted folder.
 ---@param what string
 ---@param options? { width?: number, height?: number } in pixels
 ---@return display handle
-function M.video(what, options) return player("video", what, "display.video", options) end
+function M.video(what, options) return framed(player("video", what, "display.video", options)) end
 
 --- Shows a link.
 --- ```lua

@@ -1,11 +1,12 @@
 -- `errors`: error objects, catching them, trying again, circuit breakers.
 
 local errorobject = require("errorobject")
-local guarded, guarded_x = require("guarded").pcall, require("guarded").xpcall
+local guarded, guarded_x, traced = require("guarded").pcall, require("guarded").xpcall, require("guarded").traced
 local host = require("host")
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local framed = raise.framed
 
 local error, next, rawget, setmetatable, tostring, type = error, next, rawget, setmetatable, tostring, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
@@ -260,7 +261,7 @@ end
 ---@return any values
 function M.catch(fn, ...)
   raise.check(1, "errors.catch", "function", fn)
-  return caught(guarded_x(fn, handler, ...))
+  return framed(caught(guarded_x(fn, handler, ...)))
 end
 
 --- Calls `fn`; if it raises, returns what `on_error(err)` returns, or raises again where there is none. `at_last` runs
@@ -279,9 +280,9 @@ function M.try(fn, on_error, at_last)
   local results
   if on_error then
     results = pack(guarded_x(fn, handler))
-    if not results[1] then results = pack(guarded(on_error, results[2])) end
+    if not results[1] then results = pack(traced(on_error, results[2])) end
   else
-    results = pack(guarded(fn))
+    results = pack(traced(fn))
   end
   if at_last then at_last() end
   if not results[1] then error(results[2], 0) end
@@ -301,7 +302,7 @@ function M.fallback(fn, instead)
   raise.check(2, "errors.fallback", "function", instead)
   return function(...)
     local results = pack(guarded(fn, ...))
-    if not results[1] or (results[2] == nil and results[3] ~= nil) then return instead(...) end
+    if not results[1] or (results[2] == nil and results[3] ~= nil) then return framed(instead(...)) end
     return unpack(results, 2, results.n)
   end
 end
@@ -364,7 +365,7 @@ function M.retry(fn, options)
   local times = options_of.at_least("errors.retry", options, options.times and "times" or "max_attempts", 1) or 3
   local wait = waits(options)
   for attempt = 1, times do
-    local results = pack(guarded(fn, attempt))
+    local results = pack(traced(fn, attempt))
     local raised = not results[1]
     local err = results[raised and 2 or 3]
     if not raised and (results[2] ~= nil or err == nil) then return unpack(results, 2, results.n) end
@@ -425,7 +426,7 @@ function breaker_meta.__call(breaker, ...)
   local state = state_of(self)
   if state == "open" or (state == "half_open" and self.trying) then return nil, open_error(self) end
   self.trying = true
-  return finished(self, guarded(self.fn, ...))
+  return finished(self, traced(self.fn, ...))
 end
 
 function breaker_meta.__index(breaker, key)

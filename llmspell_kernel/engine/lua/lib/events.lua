@@ -8,6 +8,7 @@ local promises = require("promises")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local trace = require("trace")
+local framed = raise.framed
 
 local rawequal, setmetatable, type = rawequal, setmetatable, type
 local concat, remove, sort, unpack = table.concat, table.remove, table.sort, table.unpack
@@ -73,7 +74,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function methods:on(event, fn)
-  return add("emitter:on", self, event, fn)
+  return framed(add("emitter:on", self, event, fn))
 end
 
 --- As `on`, for the next time only.
@@ -88,7 +89,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function methods:once(event, fn)
-  return add("emitter:once", self, event, fn, true)
+  return framed(add("emitter:once", self, event, fn, true))
 end
 
 --- Ends what `on` and `once` began: for one function, or for all that listen to `event`.
@@ -179,7 +180,7 @@ end
 ---@return Emitter emitter
 function methods:remove_all_listeners(event)
   local list = listeners_of(self, "emitter:remove_all_listeners")
-  if event ~= nil then return self:off(raise.check(1, "emitter:remove_all_listeners", "string", event)) end
+  if event ~= nil then return framed(self:off(raise.check(1, "emitter:remove_all_listeners", "string", event))) end
   for index = #list, 1, -1 do
     list[index].gone = true
     list[index] = nil
@@ -277,7 +278,7 @@ M.global = M.new()
 ---@param fn function
 ---@return Emitter emitter
 function M.on(event, fn)
-  return add("events.on", M.global, event, fn)
+  return framed(add("events.on", M.global, event, fn))
 end
 
 --- As `events.on`, for the next time only.
@@ -289,7 +290,7 @@ end
 ---@param fn function
 ---@return Emitter emitter
 function M.once(event, fn)
-  return add("events.once", M.global, event, fn, true)
+  return framed(add("events.once", M.global, event, fn, true))
 end
 
 --- Ends what `events.on` began.
@@ -301,7 +302,7 @@ end
 ---@return Emitter emitter
 function M.off(event, fn)
   raise.check(1, "events.off", "string", event)
-  return M.global:off(event, raise.check(2, "events.off", "function", fn, true))
+  return framed(M.global:off(event, raise.check(2, "events.off", "function", fn, true)))
 end
 
 --- Calls who listens to `event` by `events.on`; returns whether anybody does.
@@ -312,7 +313,7 @@ end
 ---@param ... any
 ---@return boolean heard
 function M.emit(event, ...)
-  return M.global:emit(raise.check(1, "events.emit", "string", event), ...)
+  return framed(M.global:emit(raise.check(1, "events.emit", "string", event), ...))
 end
 
 --- Ends all listening by `events.on`, or all of one event's.
@@ -322,7 +323,7 @@ end
 ---@param event? string
 ---@return Emitter emitter
 function M.remove_all_listeners(event)
-  return M.global:remove_all_listeners(raise.check(1, "events.remove_all_listeners", "string", event, true))
+  return framed(M.global:remove_all_listeners(raise.check(1, "events.remove_all_listeners", "string", event, true)))
 end
 
 --- Counts who listens to `event` by `events.on`.
@@ -332,7 +333,7 @@ end
 ---@param event EventName
 ---@return integer count
 function M.listener_count(event)
-  return M.global:listener_count(raise.check(1, "events.listener_count", "string", event))
+  return framed(M.global:listener_count(raise.check(1, "events.listener_count", "string", event)))
 end
 
 --- Returns a promise of what the next `event` is emitted with: by an emitter, or by `events.emit` if none is given.

@@ -7,6 +7,7 @@ local bridge = require("bridge")
 local errorobject = require("errorobject")
 local scheduler = require("scheduler")
 local raise = require("raise")
+local framed = raise.framed
 
 local find, format, gsub, match, sub = string.find, string.format, string.gsub, string.match, string.sub
 local error, next, pcall, select, setmetatable, tonumber, tostring, type =
@@ -197,7 +198,7 @@ end
 
 function File.read(file, ...)
   local state, formats = state_of(file, "read"), formats_of(...)
-  return returned(pcall(read, state, formats))
+  return framed(returned(pcall(read, state, formats)))
 end
 
 local function lines(file, formats, close)
@@ -211,7 +212,7 @@ end
 
 function File.lines(file, ...)
   state_of(file, "lines")
-  return lines(file, formats_of(...), false)
+  return framed(lines(file, formats_of(...), false))
 end
 
 local WHENCE = { set = true, cur = true, ["end"] = true }
@@ -270,7 +271,7 @@ function M.open(path, mode)
   raise.check(1, "open", "string", path)
   mode = gsub(raise.check(2, "open", "string", mode, true) or "r", "b$", "")
   if not find(mode, "^[rwa]%+?$") then raise.raise("bad argument #2 to 'open' (invalid mode)") end
-  return numbered(opened(path, mode, "io.open"))
+  return framed(numbered(opened(path, mode, "io.open")))
 end
 
 function M.lines(path, ...)
@@ -297,13 +298,13 @@ end
 
 function M.remove(path)
   raise.check(1, "remove", "string", path)
-  return numbered(call.remove(path))
+  return framed(numbered(call.remove(path)))
 end
 
 function M.rename(old, new)
   raise.check(1, "rename", "string", old)
   raise.check(2, "rename", "string", new)
-  return numbered(call.rename(old, new))
+  return framed(numbered(call.rename(old, new)))
 end
 
 function M.tmpname()

@@ -3,6 +3,7 @@
 local codec = require("codec")
 local errorobject = require("errorobject")
 local raise = require("raise")
+local framed = raise.framed
 
 local next, pcall, setmetatable, tostring, type = next, pcall, setmetatable, tostring, type
 local byte, find, gsub, lower, match, sub =
@@ -225,7 +226,7 @@ end
 ---@param rules guardrails.Rules
 ---@return Guard guard
 function M.create(rules)
-  return guard_of(raise.check(1, "guardrails.create", "table", rules))
+  return framed(guard_of(raise.check(1, "guardrails.create", "table", rules)))
 end
 
 --- Checks a text against rules, once: `{ ok, violations = { { rule, message, position } } }`.
@@ -237,7 +238,7 @@ end
 ---@return table result
 function M.check(text, rules)
   raise.check(1, "guardrails.check", "string", text)
-  return Guard.check(guard_of(raise.check(2, "guardrails.check", "table", rules)), text)
+  return framed(Guard.check(guard_of(raise.check(2, "guardrails.check", "table", rules)), text))
 end
 
 return M

@@ -7,6 +7,7 @@ local host = require("host")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
+local framed = raise.framed
 
 local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
 local pack, unpack, remove, sort = table.pack, table.unpack, table.remove, table.sort
@@ -70,7 +71,7 @@ end
 ---@param priority? number hooks with a higher one run first (0)
 ---@return integer id
 function M.before(point, fn, priority)
-  return add("before", point, fn, priority)
+  return framed(add("before", point, fn, priority))
 end
 
 --- Calls `fn(result, err, ...)` after each call at `point`: with its result, or nil and the error it returned, and its
@@ -85,7 +86,7 @@ end
 ---@param priority? number hooks with a higher one run first (0)
 ---@return integer id
 function M.after(point, fn, priority)
-  return add("after", point, fn, priority)
+  return framed(add("after", point, fn, priority))
 end
 
 --- Calls `fn(call, ...)` in place of each call at `point`: `call(...)` makes it, and what `fn` returns is its result.
@@ -98,7 +99,7 @@ end
 ---@param priority? number those with a higher one are further out (0)
 ---@return integer id
 function M.around(point, fn, priority)
-  return add("around", point, fn, priority)
+  return framed(add("around", point, fn, priority))
 end
 
 -- Take out what `is_meant(entry)` accepts; returns how many.
@@ -343,8 +344,8 @@ function M.run(point, call, ...)
     raise.check(1, "hooks.run", "string", point)
     raise.check(2, "hooks.run", "function", call)
   end
-  if count == 0 then return call(...) end
-  return hooked(point, call, ...)
+  if count == 0 then return framed(call(...)) end
+  return framed(hooked(point, call, ...))
 end
 
 M.execute = M.run

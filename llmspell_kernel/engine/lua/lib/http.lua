@@ -4,6 +4,7 @@ local bridge = require("bridge")
 local json = require("lib.json")
 local options_of = require("lib.options")
 local raise = require("raise")
+local framed = raise.framed
 
 local getmetatable, next, rawget, rawset, setmetatable, tostring, type =
   getmetatable, next, rawget, rawset, setmetatable, tostring, type
@@ -79,7 +80,7 @@ end
 ---@return any value
 function Response:json()
   if type(self) ~= "table" or getmetatable(self) ~= meta then raise.no_self("response:json") end
-  return json.decode(rawget(self, "body"))
+  return framed(json.decode(rawget(self, "body")))
 end
 
 --- Makes a response without a request, for tests and for mocks.
@@ -135,7 +136,7 @@ end
 ---@param parameters table
 ---@return string text
 function M.encode(parameters)
-  return encoded("http.encode", raise.check(1, "http.encode", "table", parameters))
+  return framed(encoded("http.encode", raise.check(1, "http.encode", "table", parameters)))
 end
 
 local function with_query(caller, url, query)

@@ -5,6 +5,7 @@ local codec = require("codec")
 local errorobject = require("errorobject")
 local options_of = require("lib.options")
 local raise = require("raise")
+local framed = raise.framed
 
 local byte, char, find, format, gsub, match, rep, sub =
   string.byte, string.char, string.find, string.format, string.gsub, string.match, string.rep, string.sub
@@ -254,7 +255,7 @@ end
 ---@param value any
 ---@return string json
 function M.pretty(value)
-  return encoded("json.pretty", value, { indent = true })
+  return framed(encoded("json.pretty", value, { indent = true }))
 end
 
 -- ── decoding ───────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ local host = require("host")
 local promises = require("promises")
 local raise = require("raise")
 local response = require("lib.response")
+local framed = raise.framed
 
 require("lib.promise") -- what the asynchronous calls give has its methods
 
@@ -27,7 +28,7 @@ local complete = hooked.model(bridge.bind("llm", "complete"))
 
 function M.complete(prompt, options)
   if type(options) == "number" then options = { max_tokens = options } end
-  return ask("complete", complete, prompt, options)
+  return framed(ask("complete", complete, prompt, options))
 end
 
 local usage = bridge.bind("llm", "usage")
@@ -41,7 +42,7 @@ function M.stream(options, on_content)
   if type(options) == "string" then options = { prompt = options } end
   raise.check(1, "llm.stream", "table", options)
   if type(on_content) == "function" then on_content = response.hearing(on_content) end
-  return response.of(hooked.stream(stream, prepared(completed(options)), on_content))
+  return framed(response.of(hooked.stream(stream, prepared(completed(options)), on_content)))
 end
 
 local call_stream_chat = bridge.bind("llm", "stream_chat")
@@ -58,12 +59,12 @@ local structured = hooked.plainly(bridge.bind("llm", "structured"))
 function M.structured(prompt, options)
   if type(prompt) ~= "string" then raise.check(1, "llm.structured", "table", prompt) end
   raise.check(2, "llm.structured", "table", options, true)
-  return structured(prompt, options)
+  return framed(structured(prompt, options))
 end
 
 function M.stream_chat(prompt, on_content, options)
   if type(prompt) ~= "table" then raise.check(1, "llm.stream_chat", "string", prompt) end
-  if on_content == nil then return stream_chat(prompt, nil, completed(options)) end
+  if on_content == nil then return framed(stream_chat(prompt, nil, completed(options))) end
   raise.check(2, "llm.stream_chat", "function", on_content)
   local answer, err = stream_chat(prompt, response.hearing(on_content), completed(options))
   -- with a function it gives what went wrong, if anything did: older spells say `local err = llm.stream_chat(…)`
@@ -145,7 +146,7 @@ function M.chat_async(prompt, options, on_ok, on_error)
   if type(options) ~= "table" then options, on_ok, on_error = nil, options, on_ok end
   raise.check(2, "llm.chat_async", "function", on_ok, true)
   raise.check(3, "llm.chat_async", "function", on_error, true)
-  return beside(on_ok, on_error, M.chat, prompt, options)
+  return framed(beside(on_ok, on_error, M.chat, prompt, options))
 end
 
 --- Asks for a completion beside everything else, as `llm.chat_async` does for an answer.
@@ -161,7 +162,7 @@ function M.complete_async(prompt, max_tokens, on_ok, on_error)
   if type(max_tokens) == "function" then max_tokens, on_ok, on_error = nil, max_tokens, on_ok end
   raise.check(3, "llm.complete_async", "function", on_ok, true)
   raise.check(4, "llm.complete_async", "function", on_error, true)
-  return beside(on_ok, on_error, M.complete, prompt, max_tokens)
+  return framed(beside(on_ok, on_error, M.complete, prompt, max_tokens))
 end
 
 --- Asks with a string beside everything else; the same as `llm.chat_async` without functions.
@@ -172,7 +173,7 @@ end
 ---@param options? llm.Options
 ---@return Promise promise
 function M.quick_prompt_async(prompt, options)
-  return beside(nil, nil, M.quick_prompt, prompt, options)
+  return framed(beside(nil, nil, M.quick_prompt, prompt, options))
 end
 
 -- What `ask(item)` gives for each item, asked side by side, in order.
@@ -203,7 +204,7 @@ end
 ---@return table results
 function M.batch_process(prompts, options)
   raise.check(1, "llm.batch_process", "table", prompts)
-  return side_by_side(prompts, function(prompt) return told({ prompt = prompt }, M.chat(prompt, options)) end)
+  return framed(side_by_side(prompts, function(prompt) return told({ prompt = prompt }, M.chat(prompt, options)) end))
 end
 
 --- Asks every prompt beside everything else; a promise of what `llm.batch_process` gives.
@@ -293,7 +294,7 @@ end
 ---@return any answer
 function M.generate_with_fallback(prompt, options)
   if #chained == 0 then raise.raise("there is no fallback chain: call llm.setup_fallback_chain first") end
-  return ask_in_turn(chained, prompt, options)
+  return framed(ask_in_turn(chained, prompt, options))
 end
 
 --- Tells which provider and model answer. The same as `llm.get_provider`.
@@ -306,11 +307,11 @@ local set_provider = bridge.bind("llm", "set_provider")
 -- go-llmspell's first generation has nothing or what is wrong from both; here that comes second too.
 local function or_problem(_, err) return err, err end
 
-function M.set_provider(name, model) return or_problem(set_provider(name, model)) end
+function M.set_provider(name, model) return framed(or_problem(set_provider(name, model))) end
 
 local set_model = bridge.bind("llm", "set_model")
 
-function M.set_model(name) return or_problem(set_model(name)) end
+function M.set_model(name) return framed(or_problem(set_model(name))) end
 
 --- Lets a provider answer from now on, as `llm.set_provider` does, and returns true.
 --- ```lua
@@ -348,8 +349,8 @@ local function models_with(required)
 end
 
 function M.find_model(name, provider)
-  if type(name) == "table" then return models_with(name) end
-  return find_model(name, provider)
+  if type(name) == "table" then return framed(models_with(name)) end
+  return framed(find_model(name, provider))
 end
 
 --- Returns what is known of a model, found by its name or a part of it; the same as `llm.find_model` with a name.
@@ -360,13 +361,13 @@ end
 ---@param provider? ProviderName
 ---@return llm.Model? info
 function M.model_info(name, provider)
-  return find_model(name, provider)
+  return framed(find_model(name, provider))
 end
 
 local cost_estimate = bridge.bind("llm", "cost_estimate")
 
 function M.cost_estimate(prompt, options, provider)
-  if type(options) ~= "string" then return cost_estimate(prompt, options) end
+  if type(options) ~= "string" then return framed(cost_estimate(prompt, options)) end
   local cost, err = cost_estimate(prompt, { model = options, provider = provider })
   if cost == nil and err then return nil, err end
   return { estimated_cost = cost or 0, currency = "USD", model = options, known = cost ~= nil }
@@ -430,7 +431,7 @@ end
 ---@param options? llm.Options
 ---@return Promise promise
 function session:send_async(said, options)
-  return beside(nil, nil, session.send, self, said, options)
+  return framed(beside(nil, nil, session.send, self, said, options))
 end
 
 --- Returns a copy of what was said: a list of `{ role, content }`.

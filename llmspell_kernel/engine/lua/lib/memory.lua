@@ -4,6 +4,7 @@ local bridge = require("bridge")
 local as_results = require("lib.search_results")
 local rag = require("lib.rag")
 local raise = require("raise")
+local framed = raise.framed
 
 local ipairs, next = ipairs, next
 local ingest, documents = bridge.bind("rag", "ingest"), bridge.bind("rag", "documents")
@@ -79,7 +80,7 @@ end
 ---@return rag.Entry[] notes
 function M.list(options)
   raise.check(1, "memory.list", "table", options, true)
-  return documents(with_collection(options))
+  return framed(documents(with_collection(options)))
 end
 
 --- Forgets a note by its id; returns whether there was one.

@@ -9,6 +9,7 @@ local path = require("lib.path")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
+local framed = raise.framed
 
 local error, next, setmetatable, type = error, next, setmetatable, type
 local format, rep = string.format, string.rep
@@ -255,7 +256,8 @@ function M.trace(fn, name)
   raise.check(2, "observability.trace", "string", name, true)
   return function(...)
     local arguments = pack(...)
-    return M.with_span(name or "function", function() return fn(unpack(arguments, 1, arguments.n)) end)
+    local function run(_span) return framed(fn(unpack(arguments, 1, arguments.n))) end
+    return framed(M.with_span(name or "function", run))
   end
 end
 

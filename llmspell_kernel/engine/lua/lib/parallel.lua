@@ -4,11 +4,12 @@
 local codec = require("codec")
 local errorobject = require("errorobject")
 local failure = require("failure")
-local guarded = require("guarded").pcall
+local traced = require("guarded").traced
 local host = require("host")
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local framed = raise.framed
 
 local error, next, pcall, rawequal, rawlen, type, xpcall = error, next, pcall, rawequal, rawlen, type, xpcall
 local math_ceil, math_max, math_min = math.ceil, math.max, math.min
@@ -115,7 +116,7 @@ end
 -- One item after the other, in this process.
 local function in_order(job, first, last)
   for index = first, last do
-    local ok, value = guarded(job.fn, job.list[index], index)
+    local ok, value = traced(job.fn, job.list[index], index)
     if ok then
       job.results[index] = value
     else
@@ -248,6 +249,8 @@ function M.map(list, fn, options)
   return results, errors -- no tail call: it would take this function's name out of tracebacks
 end
 
+local function call(fn) return framed(fn()) end
+
 --- Calls several functions at once, each in a process of its own, and returns the list of what they returned.
 --- ```lua
 --- local results = parallel.run({ function() return 6 * 7 end, function() return "hi" end })
@@ -266,7 +269,7 @@ function M.run(functions, options)
         .. raise.type_of(functions[index]))
     end
   end
-  local results, errors = map("parallel.run", functions, function(fn) return fn() end, options)
+  local results, errors = map("parallel.run", functions, call, options)
   return results, errors
 end
 

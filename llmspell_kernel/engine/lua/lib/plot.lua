@@ -4,6 +4,7 @@ local bridge = require("bridge")
 local options_of = require("lib.options")
 local raise = require("raise")
 local plot_data = require("lib.plot_data")
+local framed = raise.framed
 
 local ipairs, next, rawlen, tostring, type = ipairs, next, rawlen, tostring, type
 local sort = table.sort
@@ -166,7 +167,7 @@ end
 ---@param options? plot.Options
 function M.line(data, options)
   local mark = { type = "line", point = { size = 36, filled = true }, strokeWidth = 2.2, interpolate = "monotone" }
-  return xy("line", mark, data, options)
+  return framed(xy("line", mark, data, options))
 end
 
 --- Draws bars: numbers, values by name, or records; takes the options of `plot.line`.
@@ -176,7 +177,7 @@ end
 ---@param data table
 ---@param options? plot.Options
 function M.bar(data, options)
-  return xy("bar", { type = "bar", cornerRadiusEnd = 2 }, data, options)
+  return framed(xy("bar", { type = "bar", cornerRadiusEnd = 2 }, data, options))
 end
 
 --- Draws points; takes what `plot.line` takes.
@@ -186,7 +187,7 @@ end
 ---@param data table
 ---@param options? plot.Options
 function M.scatter(data, options)
-  return xy("scatter", { type = "point", filled = true, size = 60, opacity = 0.75 }, data, options)
+  return framed(xy("scatter", { type = "point", filled = true, size = 60, opacity = 0.75 }, data, options))
 end
 
 --- How a histogram looks.
@@ -231,7 +232,7 @@ function M.hist(data, options)
     y.aggregate = "count"
   end
   y.title = options.y_title or "count"
-  return draw("hist", { type = "bar", cornerRadiusEnd = 2 }, counted or rows, encoding, options, #rows)
+  return framed(draw("hist", { type = "bar", cornerRadiusEnd = 2 }, counted or rows, encoding, options, #rows))
 end
 
 --- How a heat map looks.
@@ -283,7 +284,7 @@ end
 ---@param spec table
 function M.vega(spec)
   raise.check(1, "plot.vega", "table", spec)
-  return show(spec, "chart", true, true)
+  return framed(show(spec, "chart", true, true))
 end
 
 return M

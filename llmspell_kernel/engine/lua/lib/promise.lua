@@ -4,6 +4,7 @@ local promises = require("promises")
 local scheduler = require("scheduler")
 local errorobject = require("errorobject")
 local raise = require("raise")
+local framed = raise.framed
 
 local next, rawlen, type = next, rawlen, type
 local concat, pack, unpack = table.concat, table.pack, table.unpack
@@ -27,7 +28,7 @@ local methods = promises.methods
 ---@return Promise promise
 function M.new(executor)
   raise.check(1, "promise.new", "function", executor)
-  return promises.from_executor(executor)
+  return framed(promises.from_executor(executor))
 end
 
 --- A promise that is fulfilled with these values, or follows the first if that is a promise.
@@ -273,7 +274,7 @@ function M.await(promise, seconds)
   if type(promise) == "function" then promise = promise() end
   local state = promises.check(1, "promise.await", promise)
   raise.check_number(2, "promise.await", seconds, 0, true)
-  return promises.await(state, seconds)
+  return framed(promises.await(state, seconds))
 end
 
 --- Lets everything else that is ready run first.
@@ -398,7 +399,7 @@ end
 function methods:cancel(reason)
   local state = known("promise:cancel", self)
   raise.check(1, "promise:cancel", "string", reason, true)
-  return promises.cancel(state, scheduler.cancellation(reason or "cancelled"))
+  return framed(promises.cancel(state, scheduler.cancellation(reason or "cancelled")))
 end
 
 return M

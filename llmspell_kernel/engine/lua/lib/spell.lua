@@ -8,6 +8,7 @@ local raise = require("raise")
 local sandbox = require("sandbox")
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
+local framed = raise.framed
 
 local ipairs, next, rawequal, rawget, setmetatable, tostring, type =
   ipairs, next, rawequal, rawget, setmetatable, tostring, type
@@ -265,7 +266,7 @@ end
 ---@return any module
 function M.reload(name)
   raise.check(1, "spell.reload", "string", name)
-  return modules.reload(name)
+  return framed(modules.reload(name))
 end
 
 --- The names of the libraries, in order.

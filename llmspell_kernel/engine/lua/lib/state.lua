@@ -10,6 +10,7 @@ local named = require("lib.names").of("state") -- for completion
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local framed = raise.framed
 
 local error, next, pcall, rawget, rawset, setmetatable = error, next, pcall, rawget, rawset, setmetatable
 local tonumber, tostring, type = tonumber, tostring, type
@@ -212,9 +213,6 @@ local function replace(keeper, make)
   end)
 end
 
--- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
-local function given(...) return ... end
-
 local function got(method, self, where, default)
   local keeper = keeper_of(self, method)
   if where == nil or where == "" then return everything(keeper) end
@@ -235,7 +233,7 @@ end
 ---@param default? any
 ---@return any value
 function State:get(where, default)
-  return given(got("state:get", self, where, default))
+  return framed(got("state:get", self, where, default))
 end
 
 --- Sets what is at a path, making the tables on the way. Returns true, or `nil, err`.
@@ -250,7 +248,7 @@ end
 function State:set(where, value)
   local keeper = changeable(keeper_of(self, "state:set"))
   local keys = keys_of(where, "state:set")
-  if #keys > 1 then return change(keeper, keys, function() return true, value, true end) end
+  if #keys > 1 then return framed(change(keeper, keys, function() return true, value, true end)) end
   local made, err = keeper.commit({ { key = keys[1], value = value } })
   if made == nil then return nil, err end
   return true
@@ -278,7 +276,7 @@ function State:update(where, fn)
   end
   local keys = keys_of(where, "state:update")
   raise.check(2, "state:update", "function", fn)
-  return given(change(keeper, keys, function(old)
+  return framed(change(keeper, keys, function(old)
     local new = fn(path.clone(old))
     return true, new, new
   end))
@@ -295,10 +293,10 @@ end
 ---@return boolean was
 function State:compare_and_set(where, expected, value)
   local keeper = changeable(keeper_of(self, "state:compare_and_set"))
-  return change(keeper, keys_of(where, "state:compare_and_set"), function(old)
+  return framed(change(keeper, keys_of(where, "state:compare_and_set"), function(old)
     if not path.equal(old, expected) then return false, nil, false end
     return true, value, true
-  end)
+  end))
 end
 
 --- Takes away what is at a path, and returns it. In a list, what follows moves up.
@@ -310,7 +308,7 @@ end
 ---@return any value
 function State:delete(where)
   local keeper = changeable(keeper_of(self, "state:delete"))
-  return change(keeper, keys_of(where, "state:delete"), function(old) return old ~= nil, nil, old end)
+  return framed(change(keeper, keys_of(where, "state:delete"), function(old) return old ~= nil, nil, old end))
 end
 
 --- Takes everything away. Returns true, or `nil, err`.
@@ -319,7 +317,7 @@ end
 --- ```
 ---@return boolean done
 function State:clear()
-  return replace(changeable(keeper_of(self, "state:clear")), function() return {}, true end)
+  return framed(replace(changeable(keeper_of(self, "state:clear")), function() return {}, true end))
 end
 
 --- Adds to the number at a path (nothing there is 0), and returns the sum.
@@ -334,14 +332,14 @@ function State:increment(where, by)
   local keeper = changeable(keeper_of(self, "state:increment"))
   local keys = keys_of(where, "state:increment")
   by = raise.check(2, "state:increment", "number", by, true) or 1
-  return change(keeper, keys, function(old)
+  return framed(change(keeper, keys, function(old)
     if old == nil then old = 0 end
     if type(old) ~= "number" then
       local place = raise.shown(path.text(keys))
       raise.raise("'increment' adds to a number, but at " .. place .. " is a " .. raise.type_of(old))
     end
     return true, old + by, old + by
-  end)
+  end))
 end
 
 --- Appends values to the list at a path (nothing there is an empty list), and returns how many it has.
@@ -355,7 +353,7 @@ end
 function State:append(where, ...)
   local keeper = changeable(keeper_of(self, "state:append"))
   local keys, values = keys_of(where, "state:append"), pack(...)
-  return change(keeper, keys, function(old)
+  return framed(change(keeper, keys, function(old)
     local list = old == nil and codec.array({}) or old
     if type(list) ~= "table" or not (path.length(list) or next(list) == nil) then
       raise.raise("'append' adds to a list, but at " .. raise.shown(path.text(keys)) .. " is a "
@@ -363,7 +361,7 @@ function State:append(where, ...)
     end
     for index = 1, values.n do list[#list + 1] = values[index] end
     return true, list, #list
-  end)
+  end))
 end
 
 --- Lists the keys at a path, in order; without one, those of the whole state.
@@ -411,7 +409,7 @@ end
 --- ```
 ---@return table snapshot
 function State:snapshot()
-  return everything(keeper_of(self, "state:snapshot"))
+  return framed(everything(keeper_of(self, "state:snapshot")))
 end
 
 --- Makes everything as it was at a snapshot. Returns true, or `nil, err`.
@@ -425,7 +423,7 @@ end
 function State:restore(snapshot)
   local keeper = changeable(keeper_of(self, "state:restore"))
   raise.check(1, "state:restore", "table", snapshot)
-  return replace(keeper, function() return path.clone(snapshot), true end)
+  return framed(replace(keeper, function() return path.clone(snapshot), true end))
 end
 
 --- Lists what has changed since a snapshot: `{ path, kind = "added" | "removed" | "changed", old, new }`.
@@ -456,7 +454,7 @@ function State:save()
   local keeper = keeper_of(self, "state:save")
   if keeper.persistent then return true end
   local entries = keeper.all()
-  return replace(in_file(infos[self].name), function() return entries, true end)
+  return framed(replace(in_file(infos[self].name), function() return entries, true end))
 end
 
 --- Reads the state from the project's file; returns whether there was anything. A persistent one is always as there.
@@ -471,7 +469,7 @@ function State:load()
   local entries, revision = in_file(infos[self].name).all()
   if not entries then return nil, revision end
   if revision == 0 then return false end
-  return replace(keeper, function() return entries, true end)
+  return framed(replace(keeper, function() return entries, true end))
 end
 
 -- ── the module ─────────────────────────────────────────────────────────────────────────────────────
@@ -534,7 +532,7 @@ end
 ---@return boolean done
 function M.remove(name)
   raise.check(1, "state.remove", "string", name)
-  return State.clear(object_of(name, in_file(name)))
+  return framed(State.clear(object_of(name, in_file(name))))
 end
 
 -- What `state.save` and its like keep under a scope's name.
@@ -560,7 +558,7 @@ end
 ---@param value? any
 ---@return boolean done
 function M.save(scope, key, value)
-  if infos[scope] then return State.save(scope) end
+  if infos[scope] then return framed(State.save(scope)) end
   if scope ~= nil and type(scope) ~= "string" then raise.bad_argument(1, "state.save", "string or State", scope) end
   if key == nil then return require("lib.older.state").members.keep(scope) end
   local made, err = scoped(scope, key, "state.save").commit({ { key = key, value = value } })
@@ -596,7 +594,8 @@ function M.delete(scope, key)
   if key == nil then
     return require("lib.older.state").members.forget(raise.check(1, "state.delete", "string", scope))
   end
-  return change(scoped(scope, key, "state.delete"), { key }, function(old) return old ~= nil, nil, old ~= nil end)
+  local keeper = scoped(scope, key, "state.delete")
+  return framed(change(keeper, { key }, function(old) return old ~= nil, nil, old ~= nil end))
 end
 
 --- Lists the keys that are kept under a scope, in order.

@@ -6,6 +6,7 @@ local codec = require("codec")
 local dialect = require("dialect")
 local json = require("lib.json")
 local raise = require("raise")
+local framed = raise.framed
 
 local find, gsub = string.find, string.gsub
 local ipairs, type = ipairs, type
@@ -33,7 +34,7 @@ end
 
 -- list(prefix), or list(pattern) with `*`, which stands for no `/`.
 function M.list(prefix)
-  if type(prefix) ~= "string" or not find(prefix, "*", 1, true) then return list(prefix) end
+  if type(prefix) ~= "string" or not find(prefix, "*", 1, true) then return framed(list(prefix)) end
   local pattern = "^" .. gsub(gsub(prefix, "[^%w*]", "%%%0"), "%*", "[^/]*") .. "$"
   local found, all, err = codec.array({}), list("")
   if not all then return nil, err end
@@ -59,7 +60,7 @@ function M.set(key, value)
     if was == nil then return nil, err end
     return true
   end
-  return write(key, json.encode(value))
+  return framed(write(key, json.encode(value)))
 end
 
 --- Returns the value that is kept under a key, `default` if there is none; `nil, err` for a file that holds no value.
@@ -72,7 +73,7 @@ end
 function M.get(key, default)
   raise.check(1, "storage.get", "string", key)
   local text, err = read(key)
-  if text then return json.decode(text) end
+  if text then return framed(json.decode(text)) end
   if err.code == "not_found" then return default end
   return nil, err
 end

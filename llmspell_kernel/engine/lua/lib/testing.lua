@@ -6,16 +6,18 @@
 local errorobject = require("errorobject")
 local expectations = require("lib.testing_expect")
 local failure = require("failure")
-local guarded = require("guarded")
+local traced = require("guarded").traced
 local mocks = require("lib.testing_mock")
 local promises = require("promises")
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local snapshot = require("snapshot")
+local trace = require("trace")
 
 local debug_getmetatable, error, next, setmetatable, type = debug.getmetatable, error, next, setmetatable, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
+local getinfo, sub = debug.getinfo, string.sub
 
 local M = {}
 
@@ -60,7 +62,7 @@ end
 local function describe_by(group, fn)
   local outer = current
   current = group
-  local ok, err = guarded.pcall(fn)
+  local ok, err = traced(fn)
   current = outer
   if not ok then error(err, 0) end
 end
@@ -245,23 +247,38 @@ end
 -- ── running ────────────────────────────────────────────────────────────────────────────────────────
 
 -- What is shown of an error: expectations and other strings have their position in front.
-local function told(err)
+local function told(err, described)
   if type(err) == "string" then return err end
   if errorobject.is(err) then return errorobject.text(err) end
-  return failure.of(err).message
+  return described.message
+end
+
+-- The calls through which a test came to its error, innermost first; nil if that was in the test's own function, whose
+-- position the message tells. Frames outside that function are of no interest.
+local function calls_of(described, fn)
+  local frames, kept, lines = described.frames or {}, {}, 0
+  local info = fn and getinfo(fn, "S")
+  for index = 1, #frames do
+    local frame = frames[index]
+    kept[index] = frame
+    if frame.line then lines = lines + 1 end
+    if info and frame.defined == info.linedefined and frame.source == sub(info.source, 2) then break end
+  end
+  if lines < 2 then return nil end
+  return concat(trace.frame_lines({ frames = kept }), "\n")
 end
 
 local function awaited(ok, ...)
   if not ok then return false, (...) end
   local state = (...) ~= nil and promises.state_of((...))
-  if state then return guarded.pcall(promises.await, state) end
+  if state then return traced(promises.await, state) end
   return true
 end
 
 local function attempt(fn, seconds)
-  if not seconds then return awaited(guarded.pcall(fn)) end
+  if not seconds then return awaited(traced(fn)) end
   local state = promises.state_of((promises.spawn(fn)))
-  if promises.wait(state, seconds) then return guarded.pcall(promises.await, state) end
+  if promises.wait(state, seconds) then return traced(promises.await, state) end
   local err = promises.late(seconds)
   promises.cancel(state, err)
   return false, err
@@ -317,13 +334,15 @@ local function any_only(group)
   return false
 end
 
-local function record(suite, group, name, status, err)
+local function record(suite, group, name, status, err, fn)
   suite[status] = suite[status] + 1
+  local described = err and failure.of(err)
   suite.tests[#suite.tests + 1] = {
     group = group.name,
     name = name,
     status = status,
-    message = err and told(err) or nil,
+    message = err and told(err, described) or nil,
+    traceback = err and calls_of(described, fn) or nil,
   }
 end
 
@@ -337,7 +356,7 @@ local function run_group(suite, group, focused)
     else
       ran = true
       local err = run_test(group, member)
-      record(suite, group, member.name, err and "failed" or "passed", err or nil)
+      record(suite, group, member.name, err and "failed" or "passed", err or nil, member.fn)
     end
   end
   if ran then
@@ -388,8 +407,8 @@ function M.failure(results)
 end
 
 --- Runs the tests that the cell has described so far, now instead of at its end, and returns their results: `passed`,
---- `failed`, `skipped` and the list `tests`, each `{ group, name, status, message }`. Raises if a test fails, unless
---- `raise` is false.
+--- `failed`, `skipped` and the list `tests`, each `{ group, name, status, message, traceback }`. Raises if a test
+--- fails, unless `raise` is false.
 --- ```lua
 --- testing.it("is so", function() testing.expect(true):to_be_true() end)
 --- print(testing.run()) --> 1 passed

@@ -24,6 +24,7 @@ local M = {}
 
 local KEPT = 1000 -- entries of the history
 local registered, metrics, history = require("lib.names").of("tool"), {}, {}
+local framed = raise.framed
 
 for _, described in ipairs(builtin_tools) do
   described.builtin = true
@@ -159,7 +160,7 @@ function M.register(name, ...)
   raise.check(1, "tools.register", "table", given)
   local tool = tool_of(given, "tools.register")
   registered[tool.name] = tool
-  return M.get(tool.name)
+  return framed(M.get(tool.name))
 end
 
 --- Registers a tool; the same as `tools.register`.
@@ -213,7 +214,7 @@ local function answered(...) return ... end
 ---@return any value
 function M.execute(name, arguments)
   raise.check(1, "tools.execute", "string", name)
-  return answered(hooked.tool(execute, name, arguments == nil and {} or arguments))
+  return framed(answered(hooked.tool(execute, name, arguments == nil and {} or arguments)))
 end
 
 -- Older spells find the fields of a table that a tool gives in the outcome itself.
@@ -246,7 +247,7 @@ function M.execute_safe(name, arguments)
   local ok, value, err = pcall(M.execute, name, arguments)
   if not ok then return { success = false, error = tostring(value) } end
   if value == nil and err ~= nil then return { success = false, error = tostring(err) } end
-  return outcome_of(value)
+  return framed(outcome_of(value))
 end
 
 --- Tells whether arguments fit the tool's schema: true, or `false, err`.
@@ -259,7 +260,7 @@ end
 function M.validate(name, arguments)
   local tool, missing = need(name, "tools.validate")
   if not tool then return false, missing end
-  return fits(tool, arguments == nil and {} or arguments)
+  return framed(fits(tool, arguments == nil and {} or arguments))
 end
 
 -- A tool that there is not is nil; a server that cannot tell is more.

@@ -6,6 +6,7 @@ local guarded = require("guarded").pcall
 local raise = require("raise")
 local sandbox = require("sandbox")
 local tools = require("lib.tools")
+local framed = raise.framed
 
 local date, time = os.date, os.time
 local concat = table.concat
@@ -63,7 +64,7 @@ end
 function M.file_write(path, text, append)
   raise.check(1, "utils.file_write", "string", path)
   raise.check(2, "utils.file_write", "string", text)
-  return call(append and "file_append" or "file_write", { path = path, content = text })
+  return framed(call(append and "file_append" or "file_write", { path = path, content = text }))
 end
 
 --- Lists a folder as the tool `file_list` does; `nil, err` if it cannot.
@@ -151,7 +152,7 @@ end
 --- print(utils.current_time() == os.time()) --> true
 --- ```
 ---@return integer seconds
-function M.current_time() return time() end
+function M.current_time() return framed(time()) end
 
 --- Writes a time as `os.date` does; now and `%Y-%m-%d %H:%M:%S` unless told.
 --- ```lua

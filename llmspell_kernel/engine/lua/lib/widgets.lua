@@ -6,6 +6,7 @@ local handles = require("handles")
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
+local framed = raise.framed
 
 local getinfo, getlocal = debug.getinfo, debug.getlocal
 local error, ipairs, math_type, next, pairs, rawget, rawlen, select, setmetatable, tostring, type =
@@ -87,7 +88,7 @@ end
 --- Calls `fn(...)` with all that it prints and shows in this Output widget; returns what it returns.
 function methods:capture(fn, ...)
   raise.check(1, "output:capture", "function", fn)
-  return outcome_of(run_in(area_of(self), fn, ...))
+  return framed(outcome_of(run_in(area_of(self), fn, ...)))
 end
 
 --- Shows a value in this Output widget, below what is there.
@@ -388,7 +389,7 @@ function M.ask(fields, options)
   end
   local form = M.form(fields, options)
   globals.show(form.box)
-  return form:wait()
+  return framed(form:wait())
 end
 
 return M

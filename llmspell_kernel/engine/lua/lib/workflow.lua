@@ -6,6 +6,7 @@ local kept = require("lib.workflow_kept")
 local new_builder = require("lib.workflow_builder").new
 local raise = require("raise")
 local workflows = require("lib.workflow_object")
+local framed = raise.framed
 
 local ipairs, next, type = ipairs, next, type
 local insert, sort = table.insert, table.sort
@@ -20,7 +21,7 @@ local M = {}
 --- ```
 ---@param name? string|table its name, or a table with `name`, `steps` and other settings
 ---@return workflow.Builder builder
-function M.sequential(name) return new_builder("sequential", name) end
+function M.sequential(name) return framed(new_builder("sequential", name)) end
 
 --- Begins a workflow whose steps run side by side; its output has those of all by name.
 --- ```lua
@@ -30,7 +31,7 @@ function M.sequential(name) return new_builder("sequential", name) end
 --- ```
 ---@param name? string|table
 ---@return workflow.Builder builder
-function M.parallel(name) return new_builder("parallel", name) end
+function M.parallel(name) return framed(new_builder("parallel", name)) end
 
 --- Begins a workflow where a condition chooses which steps run.
 --- ```lua
@@ -40,7 +41,7 @@ function M.parallel(name) return new_builder("parallel", name) end
 --- ```
 ---@param name? string|table
 ---@return workflow.Builder builder
-function M.conditional(name) return new_builder("conditional", name) end
+function M.conditional(name) return framed(new_builder("conditional", name)) end
 
 --- Begins a workflow whose steps run again and again.
 --- ```lua
@@ -49,7 +50,7 @@ function M.conditional(name) return new_builder("conditional", name) end
 --- ```
 ---@param name? string|table
 ---@return workflow.Builder builder
-function M.loop(name) return new_builder("loop", name) end
+function M.loop(name) return framed(new_builder("loop", name)) end
 
 --- Begins a workflow whose kind is told later: `:parallel()`, `:conditional()`, `:loop()`.
 --- ```lua
@@ -57,7 +58,7 @@ function M.loop(name) return new_builder("loop", name) end
 --- ```
 ---@param name? string|table
 ---@return workflow.Builder builder
-function M.builder(name) return new_builder("sequential", name) end
+function M.builder(name) return framed(new_builder("sequential", name)) end
 
 --- The same as `workflow.builder`.
 M.new_builder = M.builder
@@ -160,9 +161,9 @@ M.delete_workflow = M.remove
 ---@param options? workflow.RunOptions
 ---@return table result
 function M.execute(name, input, options)
-  if workflows.is(name) then return name:execute(input, options) end
+  if workflows.is(name) then return framed(name:execute(input, options)) end
   local found = M.get(name)
-  if found then return found:execute(input, options) end
+  if found then return framed(found:execute(input, options)) end
   return nil, errorobject.new({ code = "not_found", message = "there is no workflow '" .. name .. "'" })
 end
 
@@ -177,7 +178,7 @@ M.execute_workflow = M.execute
 --- workflow.forget("half")
 --- ```
 ---@return string[] names
-function M.unfinished() return kept.names() end
+function M.unfinished() return framed(kept.names()) end
 
 --- Forgets the unfinished run of a persistent workflow; returns whether there was one.
 --- ```lua

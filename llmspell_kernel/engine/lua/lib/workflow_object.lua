@@ -8,6 +8,7 @@ local raise = require("raise")
 local runner = require("lib.workflow_run")
 local shown = require("lib.workflow_shown")
 local tools = require("lib.tools")
+local framed = raise.framed
 
 require("lib.promise")
 
@@ -112,7 +113,7 @@ function methods:resume(from, input, options)
     if err then return nil, err end
     given.checkpoint = checkpoint
   end
-  return self:execute(input, given)
+  return framed(self:execute(input, given))
 end
 
 -- The report of a step of the last run, also of one inside another.
