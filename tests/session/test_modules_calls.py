@@ -191,7 +191,9 @@ async def test_an_error_in_one_listener_is_reported_and_the_others_are_called(no
     assert await printed(notebook, code) == ["called", "heard\tbroken\tx", "called"]
     emit = "in main chunk, calling 'emit'\n"
     expected = f"a listener of 'x' failed: broken\n  cell 1:3 in the function of line 3\n  cell 1:4 {emit}"
-    expected += f"a listener of 'error' failed: again\n  cell 1:5 in the function of line 5\n  cell 1:6 {emit}"
+    expected += (
+        f"a listener of 'error' failed: again\n  cell 1:5 in the function of line 5\n  cell 1:6 {emit}"
+    )
     assert notebook.last.err == expected
 
 
