@@ -217,6 +217,23 @@ async def test_a_listener_that_fails_tells_where(spells: Spells) -> None:
     assert f"  {cell}:9 in function 'go'" in spells.last.err
 
 
+MISUSED = ("pcall()", "load()", "load({})", "coroutine.resume()", "coroutine.resume(1)", "coroutine.close()")
+
+
+@pytest.mark.parametrize("call", MISUSED)
+async def test_a_misused_function_of_lua_is_called_by_its_name(spells: Spells, call: str) -> None:
+    name = call.split("(")[0].split(".")[-1]
+    shown = await spells.shown(f"print(select(2, pcall(function() {call} end)))")
+    assert shown.startswith(f"cell {spells.count}:1: bad argument #1 to '{name}' ("), shown
+
+
+async def test_what_cannot_be_called_in_a_child_is_named_by_what_the_spell_called(spells: Spells) -> None:
+    told = plain(await spells.run("parallel.map({1, 2}, function() return (state.save('a', 'b', 'c')) end)"))
+    assert "cannot be called inside parallel.map" in told
+    assert "calling 'state.save'" in told
+    assert "state_files" not in told
+
+
 async def test_an_error_that_was_caught_leaves_no_trail_for_another(spells: Spells) -> None:
     code = FAILING + (
         "tools.register('failing', 'fails', {type = 'object'}, function() error('oops', 0) end)\n"

@@ -233,8 +233,10 @@ return function(S)
 
   local function encoded(module, name, ...)
     if alone then
-      raise.raise("'" .. module .. "." .. name .. "' cannot be called inside parallel.map, which computes in processes "
-        .. "of its own; async.map makes many calls at once")
+      local known = raise.members[module] or raise.types[module]
+      raise.raise((known and "'" .. module .. "." .. name .. "'" or "this")
+        .. " cannot be called inside parallel.map, which computes in processes of its own; async.map makes many calls "
+        .. "at once")
     end
     local ok, arguments = encode_values(...)
     if not ok then refuse(module, name, arguments) end

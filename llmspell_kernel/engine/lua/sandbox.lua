@@ -59,7 +59,14 @@ local function after_pcall(ok, ...)
   return ok, ...
 end
 
+-- What Lua itself would say is told here, where it names what the cell called and not what stands behind that.
+local function refuse(index, name, expected, value)
+  local got = value == nil and "no value" or type(value)
+  error("bad argument #" .. index .. " to '" .. name .. "' (" .. expected .. " expected, got " .. got .. ")", 3)
+end
+
 local function sandbox_pcall(...)
+  if (...) == nil and select("#", ...) == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
   return after_pcall(raw_pcall(...))
 end
 
@@ -110,10 +117,12 @@ function after_resume(thread, ok, ...)
 end
 
 function co.resume(thread, ...)
+  if type(thread) ~= "thread" then refuse(1, "resume", "thread", thread) end
   return after_resume(thread, raw_resume(thread, ...))
 end
 
 function co.close(thread)
+  if type(thread) ~= "thread" then refuse(1, "close", "thread", thread) end
   local ok, err = raw_close(thread)
   if not ok then look_at(err) end
   if ok then return ok end
@@ -169,7 +178,9 @@ local function sandbox_load(chunk, name, mode, ...)
     if not fn then look_at(err) end
     return fn, err
   end
-  if type(chunk) == "function" then
+  local kind = type(chunk)
+  if kind ~= "string" and kind ~= "number" and kind ~= "function" then refuse(1, "load", "function", chunk) end
+  if kind == "function" then
     local reader = chunk
     chunk = function()
       local piece = reader()
