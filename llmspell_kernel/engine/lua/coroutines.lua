@@ -52,6 +52,8 @@ end
 -- no function for `wrap`, or for `create` if that is nil.
 local function failed(body, why, wrap)
   if status(maker) == "dead" then maker, sweep_at = nil, 0 end
+  -- it had died already, and there was not even the memory to call this function then
+  if why == "cannot resume dead coroutine" then why = "not enough memory" end
   if type(body) == "function" then error(why, 0) end
   local got = body == nil and "no value" or type(body)
   error("bad argument #1 to '" .. (wrap or "create") .. "' (function expected, got " .. got .. ")", wrap and 4 or 3)
