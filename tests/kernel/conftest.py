@@ -48,6 +48,8 @@ class Console:
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self.client = client
+        self.overheard: Callable[[dict[str, Any]], object] = lambda _message: None
+        """Gets the messages of others that came while a cell was waited for."""
 
     def start(self, code: str, **options: Any) -> str:
         """Send a cell without waiting."""
@@ -59,6 +61,7 @@ class Console:
         while True:
             message = self.client.get_iopub_msg(timeout=TIMEOUT)
             if message["parent_header"].get("msg_id") != message_id:
+                self.overheard(message)
                 continue
             messages.append(message)
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":

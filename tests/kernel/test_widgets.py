@@ -23,6 +23,7 @@ class Page:
         self.console = console
         self.models: dict[str, dict[str, Any]] = {}
         self.updates = 0
+        console.overheard = self._take
 
     def run(self, code: str) -> Ran:
         ran = self.console.run(code)

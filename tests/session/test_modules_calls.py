@@ -234,6 +234,13 @@ async def test_levels_go_to_their_streams_and_can_be_silenced(notebook: Notebook
     assert (notebook.last.out, notebook.last.err) == ("debug a\n", "")
 
 
+async def test_a_sink_that_fails_is_told_and_the_line_is_written(notebook: Notebook) -> None:
+    await notebook.value("log.configure{sink = function() error('no disk') end} log.info('here')")
+    assert notebook.last.out == "info  here\n"
+    assert notebook.last.err == "the sink of the log failed: cell 1:1: no disk\n"
+    await notebook.value("log.configure{sink = false}")
+
+
 async def test_a_sink_gets_every_line_and_a_wrong_level_is_told(notebook: Notebook) -> None:
     code = """
     local lines = {}

@@ -46,6 +46,12 @@ def engines(notebook: Notebook) -> int:
     return len(found) - found.count("Z") - found.count("X")
 
 
+async def test_there_is_one_result_and_a_second_where_errors_are_collected(notebook: Notebook) -> None:
+    assert await notebook.value("parallel.map({1, 2}, tostring)") == '{"1", "2"}'
+    code = "select('#', parallel.map({1}, print)), select('#', parallel.map({1}, type, {errors = 'collect'}))"
+    assert await notebook.value(code) == "1\t2"
+
+
 async def test_results_are_in_order_and_functions_see_every_variable(notebook: Notebook) -> None:
     code = """
     local factor, seen = 10, {}

@@ -1,6 +1,7 @@
 -- `log`, also `logging`: lines about what goes on, each with a level and fields. Nothing in them changes from run to
 -- run unless `log.configure{ time = true }` asks for it, so a notebook's saved outputs stay true.
 
+local errorobject = require("errorobject")
 local guarded = require("guarded").pcall
 local host = require("host")
 local preview = require("preview")
@@ -53,7 +54,11 @@ end
 
 local function write(level, name, message, fields)
   if settings.sink then
-    guarded(settings.sink, { level = level, name = name, message = tostring(message), fields = fields })
+    local line = { level = level, name = name, message = tostring(message), fields = fields }
+    local ok, err = guarded(settings.sink, line)
+    if not ok then
+      host.write(2, scheduler.cell(), "the sink of the log failed: " .. errorobject.text(err) .. "\n")
+    end
   end
   host.write(STREAMS[level], scheduler.cell(), line_of(level, name, message, fields) .. "\n")
 end

@@ -245,8 +245,7 @@ end
 function M.map(list, fn, options)
   raise.check(1, "parallel.map", "table", list)
   raise.check(2, "parallel.map", "function", fn)
-  local results, errors = map("parallel.map", list, fn, options)
-  return results, errors -- no tail call: it would take this function's name out of tracebacks
+  return framed(map("parallel.map", list, fn, options))
 end
 
 local function call(fn) return framed(fn()) end
