@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import textwrap
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Handle
 from llmspell_kernel.errors import BadArgument, SpellError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENTRY_POINTS = "llmspell.bridges"
 _log = logging.getLogger("llmspell")
 
 
@@ -174,14 +174,8 @@ class Results(tuple[Any, ...]):
 
 
 def installed_bridges() -> list[type[Bridge]]:
-    """Return every bridge class that an installed package offers; one that does not load is logged and left out."""
-    found: list[type[Bridge]] = []
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-        try:
-            found.append(point.load())
-        except Exception:
-            _log.exception("the bridge '%s' (%s) does not load", point.name, point.value)
-    return found
+    """Return every bridge class that an installed package offers; one that does not work is logged and left out."""
+    return installed.find().bridges
 
 
 class Registry:
@@ -190,10 +184,19 @@ class Registry:
     def __init__(self, host: Host, classes: list[type[Bridge]]) -> None:
         self._bridges: dict[str, Bridge] = {}
         self._exports: dict[str, dict[str, Export]] = {}
-        self._classes = tuple(classes)
+        self._classes: tuple[type[Bridge], ...] = ()
+        self.problems: list[str] = []
+        """Of each bridge that could not be made, why."""
         for cls in classes:
             factory = cast("Callable[[Host], Bridge]", cls)  # each subclass has this constructor
-            self._bridges[cls.module] = factory(host)
+            try:
+                self._bridges[cls.module] = factory(host)
+            except Exception as error:
+                _log.exception("the bridge '%s' cannot be made", cls.module)
+                told = f"making it failed ({type(error).__name__}); the kernel's log has the details"
+                self.problems.append(f"the module '{cls.module}' is left out: {told}")
+                continue
+            self._classes = (*self._classes, cls)
             self._exports[cls.module] = {export.name: export for export in cls.exports()}
             for handle in cls.handles:
                 self._exports[handle.type_name] = {export.name: export for export in handle.exports()}
@@ -261,9 +264,11 @@ class Registry:
         method = getattr(target, export.attribute)
         try:
             result = await method(*export.bind(given))
-        except SpellError:
+        except (SpellError, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # what a bridge raises ends its call, never the kernel
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             _log.exception("%s failed inside", export.qualified)
             raise SpellError(
                 f"{export.qualified} failed inside the kernel ({type(error).__name__}); its log has the details",
@@ -292,3 +297,8 @@ def _own_lua(bridge: Bridge) -> dict[str, Any]:
     from llmspell_kernel.bridges.lua_source import declared  # parses: loaded for bridges that need it
 
     return declared(type(bridge))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -173,8 +173,8 @@ def encode(value: Any, refer: Refer | None = None) -> bytes:
         return _encoder.encode(_plain(value, 1, refer))
     except _Refused as refused:
         raise ConversionError(f"{_shown_path(refused.path)}: {refused.problem}") from None
-    except UnicodeEncodeError as error:
-        raise ConversionError(f"a text with half of a surrogate pair cannot cross to Lua: {error}") from None
+    except UnicodeEncodeError:
+        raise ConversionError("a text with half of a surrogate pair cannot cross to Lua") from None
 
 
 def encode_raw(value: Any, refer: Refer | None = None) -> msgspec.Raw:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.registry import CallContext, Registry, Surface, current_call
 from llmspell_kernel.engine import values, wire
-from llmspell_kernel.errors import Cancelled, SpellError
+from llmspell_kernel.errors import Cancelled, ConversionError, SpellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import msgspec
 
     from llmspell_kernel.session.references import References
 
@@ -86,7 +88,7 @@ class BridgeCalls:
             arguments = self._references.decoder.list(bytes(frame.arguments))
             results = await self._registry.call(frame.module, frame.function, arguments)
             del arguments  # functions among them are forgotten before the caller goes on
-            answer = wire.Answer(frame.call, True, self._references.encode(results))
+            answer = wire.Answer(frame.call, True, self._encoded(frame, results))
         except SpellError as error:
             handles.sent.clear()
             answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))
@@ -104,6 +106,15 @@ class BridgeCalls:
             self._send(answer)
         except SpellError:
             pass  # the engine died meanwhile: a woken copy hears it from `rolled_back`
+
+    def _encoded(self, frame: wire.Call, results: list[Any]) -> msgspec.Raw:
+        try:
+            return self._references.encode(results)
+        except ConversionError as error:
+            place = error.message.removeprefix("value[0]").lstrip(".: ")
+            raise ConversionError(
+                f"{frame.module}.{frame.function} returned what Lua cannot be given: {place}"
+            ) from error
 
     def cancel(self, number: int) -> None:
         """Cancel a call that nobody waits for."""

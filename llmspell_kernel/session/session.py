@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Handle
-from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, current_call, installed_bridges
+from llmspell_kernel.bridges.registry import AreaSurface, Registry, Surface, current_call
 from llmspell_kernel.engine import values, wire
 from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
@@ -71,10 +72,13 @@ class Session:
             bridges: what its spells may call; what is installed, if None.
         """
         self.settings = self._opened_with = settings
-        self._bridges = installed_bridges() if bridges is None else bridges
+        found = installed.find() if bridges is None else installed.Installed(bridges, [])
+        self._bridges = found.bridges
         self._client = EngineClient(self, engine_options(settings))
         self._template = Template(engine_options(settings))
         self._registry = Registry(self, self._bridges)
+        self._untold = [*found.problems, *self._registry.problems] if bridges is None else []
+        """What is wrong with bridges of other packages, until a cell can show it."""
         self._references = References(self._forget, settings)
         self._client.decoder = self._references.decoder
         self._warned: set[str] = set()
@@ -249,6 +253,8 @@ class Session:
 
     async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
         """Run one cell; its text goes to `surface` while it runs."""
+        while self._untold:
+            surface.stream("stderr", f"warning: {self._untold.pop(0)}\n")
         outcome = await self._run(code, surface, name, "cell")
         if self.settings.cells.diagnostics and isinstance(outcome, Succeeded):
             self._help.warn(code, surface)  # a cell that failed tells its mistake itself

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.errors import EngineError
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import RolledBack
 
 from .test_references import Held
@@ -62,8 +62,8 @@ async def test_an_interrupt_ends_a_timer_that_never_ends(planted: Notebook) -> N
 async def test_an_interrupt_ends_a_callback_that_never_ends(
     open_notebook: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = session_module.installed_bridges()
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Held])
+    found = installed.find().bridges
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
     notebook: Notebook = await open_notebook(grace="0.3")
     await notebook.run(f"{SETUP} held.keep('f', function() {ENDLESS} end)")
     engine = notebook.session._client.pid

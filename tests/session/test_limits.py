@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import export
 from llmspell_kernel.errors import BadArgument
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 
 from .test_references import Held as References
@@ -156,7 +156,7 @@ async def test_only_so_many_functions_and_objects_are_held(open_notebook: Open) 
 
 
 async def test_only_so_many_objects_are_held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [Held])
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([Held], []))
     notebook: Notebook = await open_notebook(
         handles_limit="3", value_bytes_limit="65536", checkpoints_undo="0"
     )

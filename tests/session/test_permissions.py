@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics import Magics
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Failed, Succeeded
 
 from .conftest import Notebook, Open, Recorder
@@ -41,8 +41,8 @@ class Powers(Bridge):
 
 @pytest.fixture
 async def opened(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
-    found = session_module.installed_bridges()
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Powers])
+    found = installed.find().bridges
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Powers], []))
     return open_notebook
 
 

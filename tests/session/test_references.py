@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import SpellError
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Failed, RolledBack
 
 from .conftest import Notebook, Open
@@ -93,8 +93,8 @@ class Held(Bridge):
 
 @pytest.fixture
 async def held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    found = session_module.installed_bridges()
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Held])
+    found = installed.find().bridges
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
     Counter.closed = []
     # what %undo could bring back is held for longer: see test_undo.py
     return await open_notebook(checkpoints_undo="0")

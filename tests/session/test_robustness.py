@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.engine import client as client_module
 from llmspell_kernel.engine import wire
 from llmspell_kernel.engine.process import Endpoint, launch
 from llmspell_kernel.errors import EngineError
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.launching import engine_options
 from llmspell_kernel.session.outcome import Failed, Interrupted, RolledBack
 from llmspell_kernel.session.session import Session
@@ -273,8 +273,8 @@ class Far(Bridge):
 async def test_a_call_that_a_checkpoint_knows_and_nobody_else_did(
     open_notebook: Open, monkeypatch: pytest.MonkeyPatch, answered: str
 ) -> None:
-    found = session_module.installed_bridges()
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Far])
+    found = installed.find().bridges
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Far], []))
     Far.asked = []
     notebook: Notebook = await open_notebook()
     await notebook.run(f"""{SETUP}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.reference import reference
 from llmspell_kernel.bridges.registry import installed_bridges
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Failed, Interrupted
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Nothing(Weather):
 @pytest.fixture
 async def cell(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
     bridges = [*installed_bridges(), Weather, Slow, Broken, Nothing]
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: bridges)
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed(bridges, []))
     return await open_notebook()
 
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from llmspell_kernel.bridges import installed
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics import Magics
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import RolledBack, Succeeded
 
 from .conftest import Notebook, Open, Recorder
@@ -21,8 +21,8 @@ from .test_references import Counter, Held, collected
 
 @pytest.fixture
 async def held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    found = session_module.installed_bridges()
-    monkeypatch.setattr(session_module, "installed_bridges", lambda: [*found, Held])
+    found = installed.find().bridges
+    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
     Counter.closed = []
     return await open_notebook()
 
