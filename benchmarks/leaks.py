@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
 from llmspell_kernel.config import Places, Settings
-from llmspell_kernel.session import session as session_module
 from llmspell_kernel.session.outcome import Succeeded
+from llmspell_kernel.session.session import Session
 
 CALLS = 100_000
 BATCH = 5_000
@@ -96,10 +96,9 @@ collectgarbage()
 
 async def measure(calls: int) -> list[tuple[int, int, int]]:
     """Make `calls` calls in batches; returns Lua's bytes, live objects and resident bytes after each."""
-    session_module.installed_bridges = lambda: [Things]
     with tempfile.TemporaryDirectory() as folder:
         places = Places(config=Path(folder) / "config.toml", data=Path(folder) / "data")
-        session = session_module.Session(Settings.load(Path(folder), {}, places))
+        session = Session(Settings.load(Path(folder), {}, places), [Things])
         await session.start()
         rows: list[tuple[int, int, int]] = []
         for _ in range(max(2, calls // BATCH)):
