@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.bridges.arguments import check, describe
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _LISTED = 12
 """Options that a warning lists, where none is near what was given."""
+_TOLD = 20
+"""Keys of one call that are told."""
+_SHOWN = 60
+"""Characters of such a key."""
 
 
 def warn_of_unknown(
@@ -30,16 +35,15 @@ def warn_of_unknown(
         known: What it takes.
         slips_only: Whether it takes any other key too: then only one that is almost a known one is told.
     """
-    for key in keys:
-        if key not in known:
-            near = _one_letter_off(str(key), known) or nearest(str(key), known)
-            if slips_only and not near:
-                continue
-            if near:
-                hint = f": did you mean '{near}'?"
-            else:
-                hint = f" (it takes {', '.join(sorted(known))})" if 0 < len(known) <= _LISTED else ""
-            current_call.get().warn(f"'{function}' has no option '{key}'{hint}")
+    for key in islice((str(key)[:_SHOWN] for key in keys if key not in known), _TOLD):
+        near = _one_letter_off(key, known) or nearest(key, known)
+        if slips_only and not near:
+            continue
+        if near:
+            hint = f": did you mean '{near}'?"
+        else:
+            hint = f" (it takes {', '.join(sorted(known))})" if 0 < len(known) <= _LISTED else ""
+        current_call.get().warn(f"'{function}' has no option '{key}'{hint}")
 
 
 def _one_letter_off(key: str, known: Collection[str]) -> str | None:

@@ -150,6 +150,10 @@ class Host(Protocol):
         ...
 
 
+_MOST_WARNINGS = 1000
+"""Of a session: a spell that makes up wrong names for ever does not fill the kernel's memory."""
+
+
 @dataclass(frozen=True)
 class CallContext:
     """The call that is running in this asyncio task."""
@@ -160,8 +164,8 @@ class CallContext:
     """What the session has warned of already."""
 
     def warn(self, message: str) -> None:
-        """Show a warning in the cell, once in a session."""
-        if message not in self.warned:
+        """Show a warning in the cell, once in a session; after very many no more are shown."""
+        if message not in self.warned and len(self.warned) < _MOST_WARNINGS:
             self.warned.add(message)
             self.surface.stream("stderr", f"warning: {message}\n")
 

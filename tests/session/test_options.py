@@ -109,6 +109,19 @@ async def test_an_option_that_is_not_known_is_told_once_with_the_nearest(open_no
         assert told + hint in cell.last.err, cell.last.err
 
 
+async def test_very_many_wrong_names_are_told_in_few_words(open_notebook: Open) -> None:
+    """They flood neither the notebook nor the kernel."""
+    cell = await open_notebook()
+    await cell.value("many = {} for i = 1, 1e5 do many['k' .. i] = 1 end many[('x'):rep(1e6)] = 1")
+    for call in ("json.encode({}, many)", "data.to_yaml({}, many)", "errors.new('c', 'm', many)"):
+        await cell.value(f"for _ = 1, 5 do local _ = {call} end")
+        assert len(cell.last.err) < 3000, call
+    await cell.value("for i = 1, 1e5 do json.encode({}, {['other' .. i] = 1}) end")
+    assert cell.last.err.count("has no option") <= 20
+    await cell.value("for i = 1, 3000 do data.to_yaml({}, {['other' .. i] = 1}) end")
+    assert cell.last.err.count("has no option") < 1000
+
+
 async def test_an_option_of_a_wrong_type_raises(open_notebook: Open) -> None:
     cell = await open_notebook()
     for name, (call, _, _, wrong) in CALLS.items():

@@ -5,10 +5,12 @@ local raise = require("raise")
 local scheduler = require("scheduler")
 
 local next, tostring, type = next, tostring, type
-local concat, gmatch, gsub, tointeger = table.concat, string.gmatch, string.gsub, math.tointeger
+local concat, gmatch, gsub, sub, tointeger = table.concat, string.gmatch, string.gsub, string.sub, math.tointeger
 
 local M = {}
 
+local TOLD = 20 -- keys that a function does not take: no more are told
+local SHOWN = 60 -- bytes of such a key
 local NAMED = { string = true, number = true, boolean = true }
 
 --- Whether `value` is of one of the types that `wanted` names (`"integer|string"`), and the value to take.
@@ -39,12 +41,23 @@ local function taken(name, given, known)
   return options
 end
 
+local told = {} -- name of a function → the keys that it does not take and that were told, and how many they are
+
+-- Each key is told once, and of very many only the first: a loop that is wrong tells no more than one call.
 local function warn(name, given, known, slips_only)
-  local unknown, names = {}, {}
+  local before = told[name] or { keys = {}, count = 0 }
+  local unknown = {}
   for key in next, given do
-    if known[key] == nil then unknown[#unknown + 1] = NAMED[type(key)] and tostring(key) or type(key) end
+    if before.count == TOLD then break end
+    local shown = NAMED[type(key)] and sub(tostring(key), 1, SHOWN) or type(key)
+    if known[key] == nil and not before.keys[shown] then
+      before.keys[shown], before.count = true, before.count + 1
+      unknown[#unknown + 1] = shown
+    end
   end
   if #unknown == 0 then return end
+  told[name] = before
+  local names = {}
   for key in next, known do names[#names + 1] = key end
   scheduler.post("host", "unknown_options", name, unknown, names, slips_only)
 end
