@@ -74,13 +74,16 @@ def _base(arm: Any) -> Any:
     return dict if origin in _MAPS or _fields(origin) is not None else origin
 
 
+def _name_of(base: Any) -> str:
+    return _LUA_NAMES.get(base) or getattr(base, "type_name", "table")
+
+
 def _words(arm: Any) -> list[str]:
     """How the values that an arm takes are told: types, or the values themselves."""
     values = _choices(arm)
     if values is not None:
         return [f'"{value}"' if isinstance(value, str) else str(value).lower() for value in values]
-    base = _base(arm)
-    return [_LUA_NAMES.get(base) or getattr(base, "type_name", "table")]
+    return [_name_of(_base(arm))]
 
 
 @cache
@@ -139,8 +142,7 @@ def lua_type(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    kind = cast("Any", type(value))
-    return _LUA_NAMES.get(kind) or getattr(kind, "type_name", "table")
+    return _name_of(cast("Any", type(value)))
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────

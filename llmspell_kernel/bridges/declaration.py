@@ -165,6 +165,11 @@ class Bridge:
         """Release what the bridge holds, at the end of the session."""
 
     @classmethod
+    def lua_text(cls) -> str:
+        """`lua_code` as it is run and shown: without the indentation of the class that it stands in."""
+        return textwrap.dedent(cls.lua_code or "")
+
+    @classmethod
     def exports(cls) -> tuple[Export, ...]:
         """Everything that the class exports, in order of definition."""
         return _exports_of(cls, cls.module)

@@ -27,6 +27,7 @@ def documentation(module: str, lua_part: str) -> tuple[Documented, ...]:
     return documented(module, folder.joinpath("lua", f"{name}.lua").read_text("utf-8"))
 
 
+@cache
 def documented(module: str, source: str) -> tuple[Documented, ...]:
     """Return what `source` says of the members of `module` and of the types it declares.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.bridges.lua_documentation import documented
@@ -19,11 +18,11 @@ _TABLE = re.compile(r".*\[\]|table<.*|\{.*")
 
 def declared(bridge: type[Bridge]) -> dict[str, Any]:
     """What the declaration of `bridge` says of its Lua: ``source``, and ``checks`` of the arguments by function."""
-    assert bridge.lua_code is not None
-    entries = documented(bridge.module, bridge.lua_code)
+    source = bridge.lua_text()
+    entries = documented(bridge.module, source)
     tables = {entry.name for entry in entries if entry.kind == "type" and entry.parameters}
     return {
-        "source": textwrap.dedent(bridge.lua_code),
+        "source": source,
         "checks": {
             entry.name.removeprefix(f"{bridge.module}."): _checks(entry, tables)
             for entry in entries

@@ -52,7 +52,7 @@ def _declared(bridge: type[Bridge]) -> list[Documented]:
     found += bridge.types
     for part in (bridge.lua_part, *bridge.lua_more):
         found += documentation(bridge.module, part) if part else ()
-    found += documented(bridge.module, bridge.lua_code) if bridge.lua_code else ()
+    found += documented(bridge.module, bridge.lua_text()) if bridge.lua_code else ()
     return [_module(bridge, found), *found]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import textwrap
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -225,8 +224,7 @@ class Registry:
 
     def sources(self) -> dict[str, str]:
         """The Lua that bridges bring, by chunk name."""
-        brought = {name: bridge.lua_code for name, bridge in self._bridges.items() if bridge.lua_code}
-        return {f"{name}.lua": textwrap.dedent(code) for name, code in brought.items()}
+        return {f"{name}.lua": bridge.lua_text() for name, bridge in self._bridges.items() if bridge.lua_code}
 
     def exports(self) -> list[Export]:
         """Every declared function a spell may call."""

@@ -128,9 +128,10 @@ class LuaHooks:
             self.on_spent(untold)
 
     def _tell_and_judge(self) -> None:
-        if (self.count - self._told) * 100 >= self._counted.instructions:
+        limit = self._counted.instructions
+        if limit and (self.count - self._told) * 100 >= limit:
             self.settle()
-        if not self.stopping and 0 < self._counted.instructions < self.count:
+        if not self.stopping and 0 < limit < self.count:
             self.on_limit(wire.StopReason.INSTRUCTIONS)
 
     def _on_count(self, state: int, _activation: int) -> None:

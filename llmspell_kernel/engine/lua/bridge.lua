@@ -43,8 +43,7 @@ function B.bind(module, name)
   return function(...)
     local ok, value = scheduler.call(module, name, ...)
     if ok then return unpack(value, 1, value.n) end
-    local nothing, err = failed(value) -- no tail call: it would take this function's name out of tracebacks
-    return nothing, err
+    return raise.framed(failed(value))
   end
 end
 
@@ -71,8 +70,7 @@ local function filler_of_foreign()
     if loading and loading.cell == cell and loading.task == task then return loading.part, true end
     loading = { cell = cell, task = task, part = fill(declaration) }
     local ended <close> = setmetatable({}, { __close = function() loading = nil end }) -- luacheck: ignore 211
-    local members = require("foreign").members(declaration, loading.part)
-    return members
+    return require("foreign").members(declaration, loading.part)
   end
 end
 

@@ -171,15 +171,13 @@ return function(S)
     host.send("returned", invocation, false, codec.encode(described))
   end
 
-  local function passed(...) return ... end
-
   function on_frame.invoke(invocation, id, arguments, cell)
     local entry = callbacks[id]
     local read, values = pcall(codec.decode_list, arguments)
     local task = S.spawn(function(...)
       if not read then raise.raise(values) end
       if not entry then raise.raise("this callback is no longer held") end
-      return passed(entry.fn(...)) -- no tail call, which tracebacks would tell of
+      return raise.framed(entry.fn(...))
     end, unpack(values, 1, read and values.n or 0))
     if cell and cell ~= 0 then task.cell = cell elseif entry then task.cell = entry.cell end
     if invocation ~= 0 then invocations[invocation] = task end

@@ -5,13 +5,12 @@
 local options = require("lib.options")
 local raise = require("raise")
 local sandbox = require("sandbox")
+local framed = raise.framed
 
 local gsub = string.gsub
 local next, rawget, select, type = next, rawget, select, type
 
 local M = {}
-
-local function passed(...) return ... end
 
 -- `fn` with its arguments checked; `parameters` is a list of { types, optional }.
 local function checked(name, fn, parameters)
@@ -23,7 +22,7 @@ local function checked(name, fn, parameters)
       if value ~= nil then fits = options.fits(parameter[1], value) end
       if not fits then raise.bad_argument(index, name, (gsub(parameter[1], "|", " or ")), value) end
     end
-    return passed(fn(...)) -- no tail call: it would take this function's name out of tracebacks
+    return framed(fn(...))
   end
 end
 

@@ -203,8 +203,7 @@ end
 function M.request(options)
   if type(options) == "string" then options = { url = options } end
   if type(options) ~= "table" then raise.bad_argument(1, "http.request", "string or table", options) end
-  local answer, err = request("http.request", raise.check(1, "http.request", "table", options))
-  return answer, err
+  return framed(request("http.request", raise.check(1, "http.request", "table", options)))
 end
 
 local function method_of(name, with_body)
@@ -218,15 +217,13 @@ local function method_of(name, with_body)
       end
       raise.check(3, caller, "table", headers, true)
       if kind == "nil" then body = "" elseif kind == "number" then body = tostring(body) end
-      local answer, err = request(caller, { url = url, method = upper(name), body = body, headers = headers })
-      return answer, err -- no tail calls: they would take this function's name out of tracebacks
+      return framed(request(caller, { url = url, method = upper(name), body = body, headers = headers }))
     end
   end
   return function(url, headers)
     raise.check(1, caller, "string", url)
     raise.check(2, caller, "table", headers, true)
-    local answer, err = request(caller, { url = url, method = upper(name), headers = headers })
-    return answer, err
+    return framed(request(caller, { url = url, method = upper(name), headers = headers }))
   end
 end
 

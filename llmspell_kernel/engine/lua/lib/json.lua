@@ -244,8 +244,7 @@ end
 function M.encode(value, options)
   if type(options) == "boolean" then options = { indent = options } end
   if options ~= nil then options = options_of.read(2, "json.encode", options, OPTIONS) end
-  local text = encoded("json.encode", value, options)
-  return text -- no tail call, by which the name that it was called by would be lost
+  return framed(encoded("json.encode", value, options))
 end
 
 --- Writes a value as JSON over several lines, indented; the same as `json.encode(value, true)`.

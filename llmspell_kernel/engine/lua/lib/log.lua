@@ -16,7 +16,9 @@ local find, format = string.find, string.format
 
 local M = {}
 
-local RANKS = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
+local LEVELS = { "debug", "info", "warn", "error", "off" }
+local RANKS = {}
+for rank, level in next, LEVELS do RANKS[level] = rank end
 local STREAMS = { debug = 1, info = 1, warn = 2, error = 2 } -- stdout, stderr
 local VALUE_BYTES = 200
 
@@ -62,8 +64,6 @@ local function write(level, name, message, fields)
   end
   host.write(STREAMS[level], scheduler.cell(), line_of(level, name, message, fields) .. "\n")
 end
-
-local LEVELS = { "debug", "info", "warn", "error", "off" }
 
 local function check_level(index, caller, level)
   if level == "warning" then level = "warn" end

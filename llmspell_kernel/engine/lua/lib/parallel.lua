@@ -268,8 +268,7 @@ function M.run(functions, options)
         .. raise.type_of(functions[index]))
     end
   end
-  local results, errors = map("parallel.run", functions, call, options)
-  return results, errors
+  return framed(map("parallel.run", functions, call, options))
 end
 
 --- Returns how many processes compute at once unless told: the number of cores, 1 where the system cannot fork.

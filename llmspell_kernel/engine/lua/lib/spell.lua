@@ -36,6 +36,10 @@ local ABOUT = {
   cache_ttl = "number",
 }
 
+local function check_parameter(index, name, about)
+  options_of.one_of(name, options_of.read(index, name, about, PARAMETER), "type", TYPES)
+end
+
 --- What is known of a parameter.
 ---@class spell.Parameter
 ---@field type? "string"|"number"|"integer"|"boolean"|"table"|"array"|"object"|"function" what it must be
@@ -89,9 +93,7 @@ end
 ---@return any value
 function M.params(name, about)
   raise.check(1, "spell.params", "string", name, true)
-  if about ~= nil then
-    options_of.one_of("spell.params", options_of.read(2, "spell.params", about, PARAMETER), "type", TYPES)
-  end
+  check_parameter(2, "spell.params", about)
   if name == nil then
     local all = {}
     for each in next, declared do all[each] = M.params(each) end
@@ -119,7 +121,7 @@ function M.init(about)
   declared = {}
   for name, parameter in next, about.params or {} do
     if type(parameter) == "table" then
-      options_of.one_of("spell.init", options_of.read(1, "spell.init", parameter, PARAMETER), "type", TYPES)
+      check_parameter(1, "spell.init", parameter)
       declared[name] = parameter
     else
       declared[name] = { default = parameter }

@@ -89,10 +89,12 @@ function M.describe(name, fn, options)
   if current then current.members[#current.members + 1] = group else collect(group) end
 end
 
-local function add_test(caller, name, fn, options)
+-- `kind`, if any, is the option that is true unless it is given otherwise.
+local function add_test(caller, name, fn, options, kind)
   raise.check(1, caller, "string", name)
-  raise.check(2, caller, "function", fn, true)
+  raise.check(2, caller, "function", fn, kind ~= "only")
   options = options_of.read(3, caller, options, TEST)
+  if kind and options[kind] == nil then options[kind] = true end
   local group = current
   if not group then
     group = new_group("", nil, {})
@@ -122,12 +124,6 @@ end
 --- The same as `testing.it`.
 M.test = M.it
 
-local function with(caller, options, key)
-  local result = { [key] = true }
-  for name, value in next, raise.check(3, caller, "table", options, true) or {} do result[name] = value end
-  return result
-end
-
 --- Describes a test that is not run.
 --- ```lua
 --- testing.skip("not yet", function() error("it would fail") end)
@@ -136,9 +132,7 @@ end
 ---@param fn? function
 ---@param options? { timeout?: number }
 function M.skip(name, fn, options)
-  raise.check(1, "testing.skip", "string", name)
-  raise.check(2, "testing.skip", "function", fn, true)
-  add_test("testing.skip", name, fn, with("testing.skip", options, "skip"))
+  add_test("testing.skip", name, fn, options, "skip")
 end
 
 --- Describes a test that is run, and others of the cell are not, unless they are described so too.
@@ -149,9 +143,7 @@ end
 ---@param fn function
 ---@param options? { timeout?: number }
 function M.only(name, fn, options)
-  raise.check(1, "testing.only", "string", name)
-  raise.check(2, "testing.only", "function", fn)
-  add_test("testing.only", name, fn, with("testing.only", options, "only"))
+  add_test("testing.only", name, fn, options, "only")
 end
 
 local function around(kind, fn)

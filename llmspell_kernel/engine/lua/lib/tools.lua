@@ -202,9 +202,6 @@ local function execute(name, arguments)
   return noted(name, arguments, host.now(), traced(tool.execute, arguments))
 end
 
--- What a call gave; the function that made it, which has no tail call then, keeps its name in tracebacks.
-local function answered(...) return ... end
-
 --- Checks the arguments against the tool's schema and calls it; returns what it returns, or `nil, err`.
 --- ```lua
 --- print(tools.execute("calculator", { expression = "6 * 7" })) --> 42
@@ -214,7 +211,7 @@ local function answered(...) return ... end
 ---@return any value
 function M.execute(name, arguments)
   raise.check(1, "tools.execute", "string", name)
-  return framed(answered(hooked.tool(execute, name, arguments == nil and {} or arguments)))
+  return framed(hooked.tool(execute, name, arguments == nil and {} or arguments))
 end
 
 -- Older spells find the fields of a table that a tool gives in the outcome itself.
