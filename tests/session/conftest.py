@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import importlib
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llmspell_kernel.bridges import Bridge, installed
 from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.session.outcome import Outcome, Succeeded
@@ -69,6 +72,8 @@ class Notebook:
 
 
 Open = Callable[..., Any]
+Offer = Callable[..., None]
+Install = Callable[[str, Mapping[str, str], Mapping[str, str]], None]
 
 
 @pytest.fixture
@@ -87,6 +92,40 @@ async def open_notebook(tmp_path: Path) -> AsyncIterator[Open]:
     yield opened
     for session in sessions:
         await session.close()
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Offer bridges, besides those that there are, to the notebooks that are opened from now on."""
+
+    def offered(*bridges: type[Bridge]) -> None:
+        known = installed.find().bridges
+        monkeypatch.setattr(installed, "find", lambda: installed.Installed([*known, *bridges], []))
+
+    return offered
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install packages as pip does, from the sources of their modules and their entry points for bridges."""
+    imported: list[str] = []
+
+    def installs(name: str, modules: Mapping[str, str], points: Mapping[str, str]) -> None:
+        target = tmp_path / "site-packages"
+        described = target / f"{name.replace('-', '_')}-1.0.dist-info"
+        described.mkdir(parents=True)
+        for module, source in modules.items():
+            (target / f"{module}.py").write_text(source)
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = "".join(f"{point} = {value}\n" for point, value in points.items())
+        (described / "entry_points.txt").write_text(f"[{installed.ENTRY_POINTS}]\n{lines}")
+        monkeypatch.syspath_prepend(str(target))
+        importlib.invalidate_caches()
+        imported.extend(modules)
+
+    yield installs
+    for module in imported:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.errors import EngineError
 from llmspell_kernel.session.outcome import RolledBack
 
 from .test_references import Held
 
 if TYPE_CHECKING:
-    from .conftest import Notebook, Open
+    from .conftest import Notebook, Offer, Open
 
 SETUP = "keep = {n = 41} local hidden = 7 function reveal() return hidden end turns = 0"
 HOLDS = "return keep.n == 41 and reveal() == 7"
@@ -59,11 +58,8 @@ async def test_an_interrupt_ends_a_timer_that_never_ends(planted: Notebook) -> N
     assert planted.session._client.pid == engine
 
 
-async def test_an_interrupt_ends_a_callback_that_never_ends(
-    open_notebook: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = installed.find().bridges
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
+async def test_an_interrupt_ends_a_callback_that_never_ends(open_notebook: Open, offer: Offer) -> None:
+    offer(Held)
     notebook: Notebook = await open_notebook(grace="0.3")
     await notebook.run(f"{SETUP} held.keep('f', function() {ENDLESS} end)")
     engine = notebook.session._client.pid

@@ -7,13 +7,12 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics import Magics
 from llmspell_kernel.session.outcome import Failed, Succeeded
 
-from .conftest import Notebook, Open, Recorder
+from .conftest import Notebook, Offer, Open, Recorder
 
 
 class Powers(Bridge):
@@ -40,9 +39,8 @@ class Powers(Bridge):
 
 
 @pytest.fixture
-async def opened(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
-    found = installed.find().bridges
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Powers], []))
+async def opened(open_notebook: Open, offer: Offer) -> Open:
+    offer(Powers)
     return open_notebook
 
 

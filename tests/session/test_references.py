@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, Handle, export
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.session.outcome import Failed, RolledBack
 
-from .conftest import Notebook, Open
+from .conftest import Notebook, Offer, Open
 
 
 class Counter(Handle):
@@ -92,9 +91,8 @@ class Held(Bridge):
 
 
 @pytest.fixture
-async def held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    found = installed.find().bridges
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
+async def held(open_notebook: Open, offer: Offer) -> Notebook:
+    offer(Held)
     Counter.closed = []
     # what %undo could bring back is held for longer: see test_undo.py
     return await open_notebook(checkpoints_undo="0")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.config import Places, Settings
 from llmspell_kernel.engine import client as client_module
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from llmspell_kernel.session.outcome import Outcome
 
-    from .conftest import Open
+    from .conftest import Offer, Open
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="process groups and their signals"
@@ -271,10 +270,9 @@ class Far(Bridge):
 
 @pytest.mark.parametrize("answered", ["before", "after"])
 async def test_a_call_that_a_checkpoint_knows_and_nobody_else_did(
-    open_notebook: Open, monkeypatch: pytest.MonkeyPatch, answered: str
+    open_notebook: Open, offer: Offer, answered: str
 ) -> None:
-    found = installed.find().bridges
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Far], []))
+    offer(Far)
     Far.asked = []
     notebook: Notebook = await open_notebook()
     await notebook.run(f"""{SETUP}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +12,7 @@ from llmspell_kernel.bridges.registry import installed_bridges
 from llmspell_kernel.session.outcome import Succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .conftest import Open
+    from .conftest import Install, Open
 
 _SOURCE = '''
 """Rolls dice."""
@@ -74,20 +69,10 @@ class Dice(Bridge):
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package as pip would install it, with one bridge that works and two that do not load."""
-    target = tmp_path / "site-packages"
-    described = target / "llmspell_dice-1.0.dist-info"
-    described.mkdir(parents=True)
-    (target / "llmspell_dice.py").write_text(_SOURCE)
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: llmspell-dice\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text(
-        "[llmspell.bridges]\ndice = llmspell_dice:Dice\nbroken = llmspell_not_there:X\nnone = llmspell_dice:Nothing\n"
-    )
-    monkeypatch.syspath_prepend(str(target))
-    importlib.invalidate_caches()
-    yield
-    sys.modules.pop("llmspell_dice", None)
+def package(install: Install) -> None:
+    """A package with one bridge that works and two that do not load."""
+    points = {"dice": "llmspell_dice:Dice", "broken": "llmspell_not_there:X", "none": "llmspell_dice:Nothing"}
+    install("llmspell-dice", {"llmspell_dice": _SOURCE}, points)
 
 
 @pytest.mark.usefixtures("package")

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.reference import reference
-from llmspell_kernel.bridges.registry import installed_bridges
 from llmspell_kernel.session.outcome import Failed, Interrupted
 
 if TYPE_CHECKING:
-    from .conftest import Notebook, Open
+    from .conftest import Notebook, Offer, Open
 
 SOURCE = """\
 local native = ...
@@ -92,9 +90,8 @@ class Nothing(Weather):
 
 
 @pytest.fixture
-async def cell(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    bridges = [*installed_bridges(), Weather, Slow, Broken, Nothing]
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed(bridges, []))
+async def cell(open_notebook: Open, offer: Offer) -> Notebook:
+    offer(Weather, Slow, Broken, Nothing)
     return await open_notebook()
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
-import importlib
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NotRequired, TypedDict
 
@@ -19,10 +17,7 @@ from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.session.outcome import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .conftest import Notebook, Open
+    from .conftest import Install, Notebook, Offer, Open
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────
@@ -161,25 +156,15 @@ class Good(Bridge):
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    target = tmp_path / "site-packages"
-    described = target / "llmspell_odd-1.0.dist-info"
-    described.mkdir(parents=True)
-    (target / "llmspell_odd.py").write_text(_SOURCE)
-    (target / "llmspell_exits.py").write_text("import sys\nsys.exit(3)\n")
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: llmspell-odd\nVersion: 1.0\n")
-    names = {
+def package(install: Install) -> None:
+    modules = {"llmspell_odd": _SOURCE, "llmspell_exits": "import sys\nsys.exit(3)\n"}
+    points = {
         "a": "llmspell_exits:X",
         "b": "llmspell_odd:Mine",
         "c": "llmspell_odd:Failing",
         "d": "llmspell_odd:Good",
     }
-    lines = "".join(f"{name} = {value}\n" for name, value in names.items())
-    (described / "entry_points.txt").write_text(f"[llmspell.bridges]\n{lines}")
-    monkeypatch.syspath_prepend(str(target))
-    importlib.invalidate_caches()
-    yield
-    sys.modules.pop("llmspell_odd", None)
+    install("llmspell-odd", modules, points)
 
 
 @pytest.mark.usefixtures("package")
@@ -282,14 +267,10 @@ CELLS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = installed.find()
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found.bridges, Odd], []))
-
-
-@pytest.mark.usefixtures("strangers")
-async def test_no_call_ends_the_kernel(open_notebook: Open, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_call_ends_the_kernel(
+    open_notebook: Open, offer: Offer, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer(Odd)
     assert installed.problem_of(Odd) is None
     notebook: Notebook = await open_notebook()
     with caplog.at_level(logging.CRITICAL, "llmspell"):

@@ -10,19 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-from llmspell_kernel.bridges import installed
 from llmspell_kernel.errors import SpellError
 from llmspell_kernel.kernel.magics import Magics
 from llmspell_kernel.session.outcome import RolledBack, Succeeded
 
-from .conftest import Notebook, Open, Recorder
+from .conftest import Notebook, Offer, Open, Recorder
 from .test_references import Counter, Held, collected
 
 
 @pytest.fixture
-async def held(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    found = installed.find().bridges
-    monkeypatch.setattr(installed, "find", lambda: installed.Installed([*found, Held], []))
+async def held(open_notebook: Open, offer: Offer) -> Notebook:
+    offer(Held)
     Counter.closed = []
     return await open_notebook()
 
