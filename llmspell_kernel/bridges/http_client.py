@@ -115,7 +115,7 @@ class HttpClient:
         """
         _check_headers(ask.headers)
         settings = self._host.settings.http
-        left = settings.timeout if ask.timeout is None else ask.timeout
+        time = _Time(settings.timeout if ask.timeout is None else ask.timeout)
         first: Target | None = None
         for _ in range(settings.redirects + 1):
             url = ask.url
@@ -123,25 +123,20 @@ class HttpClient:
             first = first or target
             attachment = await ask.attach(target) if ask.attach and target == first else Attachment()
             async with self._slots:
-                began = asyncio.get_running_loop().time()
-                reply = await self._one(ask, target, attachment, left)
-                left -= asyncio.get_running_loop().time() - began
+                reply = await self._one(ask, target, attachment, time)
             location = reply.headers.get("location")
             if reply.status not in _REDIRECTS or not location:
                 return reply
             ask = _redirected(ask, reply.status, location, target)
         raise WorldError(f"more than {settings.redirects} redirects", code="too_many_redirects")
 
-    async def _one(self, ask: Ask, target: Target, attachment: Attachment, seconds: float) -> Reply:
+    async def _one(self, ask: Ask, target: Target, attachment: Attachment, time: _Time) -> Reply:
         """Make one request; the person is asked for a missing grant outside of its time."""
-        routes = await self._routes(target, ask.why)
+        routes = await self._routes(target, ask.why, time)
         if ask.method not in _SAFE:
             self._host.acted(f"{ask.method} {target.scheme}://{target}")
-        try:
-            async with asyncio.timeout(max(seconds, 0.001)):
-                return await self._send(ask, target, attachment, routes)
-        except TimeoutError as error:
-            raise Timeout(f"no whole answer from {target} within the time allowed") from error
+        async with time.spent_on(target):
+            return await self._send(ask, target, attachment, routes)
 
     async def _send(
         self, ask: Ask, target: Target, attachment: Attachment, routes: list[tuple[str, str]]
@@ -174,15 +169,19 @@ class HttpClient:
 
     # ── the way there ────────────────────────────────────────────────────────────────────────────
 
-    async def _routes(self, target: Target, why: str) -> list[tuple[str, str]]:
+    async def _routes(self, target: Target, why: str, time: _Time) -> list[tuple[str, str]]:
         """Return the ways to a target: a proxy (or none) and the address or name to connect to."""
         proxy = self._proxy(target)
-        try:
-            resolved = [target.host] if target.address else await _resolve(target)
-        except ConnectionFailed:
-            if not proxy:
-                raise
-            return [(proxy, target.host)]
+        if target.address:
+            resolved = [target.host]
+        elif proxy:
+            try:
+                resolved = await _resolve(target)
+            except ConnectionFailed:
+                return [(proxy, target.host)]
+        else:
+            async with time.spent_on(target):
+                resolved = await _resolve(target)
         addresses = await self._host.granted(lambda grants: grants.addresses(target, resolved), why)
         if proxy:
             return [(proxy, target.host)]
@@ -218,6 +217,26 @@ class HttpClient:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return httpx2.create_ssl_context()
+
+
+class _Time:
+    """What a request and its redirects may take, names and all; how long a person thinks about a grant is not in it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    @contextlib.asynccontextmanager
+    async def spent_on(self, target: Target) -> AsyncGenerator[None]:
+        """Let what is inside take the time that is left; raises `Timeout`."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(max(self._left, 0.001)):
+                yield
+        except TimeoutError as error:
+            raise Timeout(f"no whole answer from {target} within the time allowed") from error
+        finally:
+            self._left -= loop.time() - began
 
 
 def _covers(entry: str, target: Target) -> bool:

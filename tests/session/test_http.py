@@ -182,6 +182,19 @@ async def test_proxies_of_the_environment(
     assert web.seen[-1]["path"] == "/echo"
 
 
+async def test_finding_a_name_takes_of_the_time(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(_target: Any) -> list[str]:
+        await asyncio.sleep(60)
+        return []
+
+    monkeypatch.setattr(http_client, "_resolve", resolve)
+    cell = await open_notebook(grant_http="slow.test")
+    code = (
+        "local r, err = http.request{url = 'http://slow.test/', timeout = 0.2} return err.code, err.retryable"
+    )
+    assert await asyncio.wait_for(cell.value(code), 30) == '"timeout"\ttrue'
+
+
 async def test_time_is_limited(cell: Notebook, web: WebServer) -> None:
     code = "local r, err = http.request{url = url .. '/hang', timeout = 0.2} return err.code, err.retryable"
     assert await cell.value(code) == '"timeout"\ttrue'
