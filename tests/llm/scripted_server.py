@@ -52,6 +52,7 @@ class Reply:
         usage: Tokens of the prompt and of the answer; None leaves it out.
         delay: Seconds before the first byte.
         pause: Seconds between events.
+        steps: If set, each event but the first waits until this is released once more.
         cut_after: Close the connection after so many events, without ending the stream.
         hang_after: Stay silent after so many events until the client goes.
         raw: A body that is sent as it is.
@@ -68,6 +69,7 @@ class Reply:
     usage: tuple[int, int] | None = (10, 5)
     delay: float = 0.0
     pause: float = 0.0
+    steps: threading.Semaphore | None = None
     cut_after: int | None = None
     hang_after: int | None = None
     raw: bytes | None = None
@@ -274,6 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._wait(float("inf"))
             if number:
                 self._wait(reply.pause)
+                self._wait_for(reply.steps)
             self._chunk(f"data: {json.dumps(event)}\n\n".encode())
         self._chunk(b"data: [DONE]\n\n")
         self._chunk(b"")
@@ -302,9 +305,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Wait, unless the client goes first."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            readable, _, _ = select.select([self.connection], [], [], min(left, STEP))
-            if readable and not self.connection.recv(1, 2):  # 2: MSG_PEEK
-                raise _Gone
+            self._look(min(left, STEP))
+
+    def _wait_for(self, steps: threading.Semaphore | None) -> None:
+        """Wait for the test to release one more event, unless the client goes first."""
+        while steps and not steps.acquire(timeout=STEP):
+            self._look(0)
+
+    def _look(self, seconds: float) -> None:
+        readable, _, _ = select.select([self.connection], [], [], seconds)
+        if readable and not self.connection.recv(1, 2):  # 2: MSG_PEEK
+            raise _Gone
 
 
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────
