@@ -55,8 +55,10 @@ class Console:
         """Send a cell without waiting."""
         return self.client.execute(code, **options)
 
-    def finish(self, message_id: str) -> Ran:
-        """Wait for the reply and for idle."""
+    def finish(
+        self, message_id: str, hear: Callable[[dict[str, Any]], object] = lambda _message: None
+    ) -> Ran:
+        """Wait for the reply and for idle; `hear` gets each message as it comes."""
         messages: list[dict[str, Any]] = []
         while True:
             message = self.client.get_iopub_msg(timeout=TIMEOUT)
@@ -64,6 +66,7 @@ class Console:
                 self.overheard(message)
                 continue
             messages.append(message)
+            hear(message)
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,9 +55,13 @@ def texts(contents: list[dict[str, Any]]) -> list[str]:
 def test_an_answer_grows_in_place_in_a_notebook_is_shown_once_in_batch_and_printed_in_a_console(
     console: Console, model: ScriptedServer
 ) -> None:
-    model.script(text("one ", "two ", "**three**", pause=0.15))
+    steps = threading.Semaphore(0)
+    model.script(text("one ", "two ", "**three**", steps=steps))
     whole = "one two **three**\n\n— openai/tiny-chat · 10 → 5 tokens · $0.00"
-    grown = in_notebook(console, STREAM)
+    grown = console.finish(
+        start_in_notebook(console, STREAM),
+        lambda message: message["msg_type"] == "display_data" and steps.release(100),
+    )
     (first,), updates = grown.of("display_data"), grown.of("update_display_data")
     assert first["data"]["text/plain"] == "one "
     assert texts(updates)[-1] == whole

@@ -26,6 +26,8 @@ from typing import Any
 
 STEP = 0.01
 """Seconds between looks at whether the client has gone."""
+PATIENCE = 20.0
+"""Seconds that a request waits for others to come beside it; `most_at_once` tells whether they came."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Reply:
         usage: Tokens of the prompt and of the answer; None leaves it out.
         delay: Seconds before the first byte.
         pause: Seconds between events.
+        together: Answer once so many requests are being answered, or have been, at the same time (or after `PATIENCE`).
         steps: If set, each event but the first waits until this is released once more.
         cut_after: Close the connection after so many events, without ending the stream.
         hang_after: Stay silent after so many events until the client goes.
@@ -69,6 +72,7 @@ class Reply:
     usage: tuple[int, int] | None = (10, 5)
     delay: float = 0.0
     pause: float = 0.0
+    together: int = 0
     steps: threading.Semaphore | None = None
     cut_after: int | None = None
     hang_after: int | None = None
@@ -251,6 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chat(self, reply: Reply, body: Any) -> None:
         self._wait(reply.delay)
+        self._wait_for_others(reply.together)
         if reply.raw is not None:
             self._send(reply.status, reply.raw, reply.content_type, reply.headers)
         elif reply.status != 200:
@@ -311,6 +316,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Wait for the test to release one more event, unless the client goes first."""
         while steps and not steps.acquire(timeout=STEP):
             self._look(0)
+
+    def _wait_for_others(self, together: int) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while self.server.script.most_at_once < together and time.monotonic() < deadline:
+            self._look(STEP)
 
     def _look(self, seconds: float) -> None:
         readable, _, _ = select.select([self.connection], [], [], seconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,9 +97,7 @@ async def test_without_tools_it_is_one_question() -> None:
 async def test_calls_of_one_answer_run_side_by_side_and_answer_in_order() -> None:
     weather = Weather(0.1)
     models, provider = scripted_models(calls(*(city(str(n)) for n in range(5))), "done")
-    began = time.monotonic()
     await run_agent(models, question("Weather?"), [weather.tool()])
-    assert time.monotonic() - began < 0.4
     assert weather.most == 5
     assert [json.loads(text)["city"] for text in said_to(provider)] == ["0", "1", "2", "3", "4"]
 
@@ -239,12 +236,10 @@ async def test_money_runs_out_before_it_is_overspent() -> None:
 
 
 async def test_time_runs_out_in_the_middle_of_a_tool() -> None:
-    weather = Weather(10)
+    weather = Weather(600)
     models, _ = scripted_models(calls(city("Paris")), "never")
-    began = time.monotonic()
     with pytest.raises(Timeout, match=r"within 0\.1 seconds"):
         await run_agent(models, question("?"), [weather.tool()], limits=Limits(seconds=0.1))
-    assert time.monotonic() - began < 1
     assert weather.running == 0
 
 
@@ -256,7 +251,7 @@ async def test_time_does_not_run_while_the_listener_thinks() -> None:
 
 
 async def test_cancelling_in_mid_tool_ends_the_tools() -> None:
-    weather = Weather(10)
+    weather = Weather(600)
     models, _ = scripted_models(calls(city("a"), city("b"), city("c")), "never")
     task = asyncio.create_task(run_agent(models, question("?"), [weather.tool()]))
     await asyncio.sleep(0.05)
@@ -269,7 +264,7 @@ async def test_cancelling_in_mid_tool_ends_the_tools() -> None:
 
 
 async def test_closing_the_events_in_mid_tool_ends_the_tools() -> None:
-    weather = Weather(10)
+    weather = Weather(600)
     models, _ = scripted_models(calls(city("a"), city("b")), "never")
     async with aclosing(agent_events(models, question("?"), [weather.tool()])) as events:
         async for event in events:

@@ -126,7 +126,7 @@ async def test_a_team_works_one_after_the_other_and_side_by_side(spells: Spells)
     code = "agent.create('a', {}) agent.create('b', {}) r = agent.collaborate({'a', 'b'}, 'task') return r.results.b"
     assert await spells.value(code) == '"two"'
     assert spells.server.chats[1]["messages"][0]["content"] == "task\n\nSo far:\na: one"
-    spells.script(text("ok", delay=0.3))
+    spells.script(text("ok", together=2))
     code = """
     agent.create('a', {}) agent.create('b', {})
     return agent.collaborate({'a', 'b'}, 'task', {coordination_method = 'parallel'}).results.a"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,11 +55,13 @@ async def test_a_table_is_answered_with_a_response_that_reads_as_its_text(
 
 
 async def test_a_stream_is_printed_while_it_comes(asking: Notebook, server: ScriptedServer) -> None:
-    server.script(text("one ", "two ", "three", pause=0.3))
+    steps = threading.Semaphore(0)
+    server.script(text("one ", "two ", "three", steps=steps))
     cell = asyncio.ensure_future(asking.run("llm.chat{prompt = 'count', stream = true}; x = 1"))
     while "one" not in asking.last.out:
         await asyncio.sleep(0.02)
-    assert "three" not in asking.last.out
+    assert asking.last.out == "one "
+    steps.release(100)
     assert isinstance(await cell, Succeeded)
     assert asking.last.out == "one two three\n"
 
@@ -78,10 +80,9 @@ async def test_an_interrupt_ends_a_waiting_call_and_keeps_the_state(
     server.script(text("late", delay=30))
     cell = asyncio.ensure_future(asking.run("before = 1 llm.chat('slow') after = 1"))
     await asyncio.to_thread(server.wait_for_chats)
-    begun = time.monotonic()
     asking.session.interrupt()
-    assert isinstance(await cell, Interrupted)
-    assert time.monotonic() - begun < 0.5
+    async with asyncio.timeout(15):
+        assert isinstance(await cell, Interrupted)
     assert server.wait_until_idle()
     assert await asking.value("before, after") == "1\tnil"
 

@@ -70,7 +70,7 @@ async def test_what_is_not_granted_or_no_image_is_refused(
 
 
 async def test_twenty_questions_are_answered_at_once(asking: Notebook, server: ScriptedServer) -> None:
-    server.script(text("ok", delay=1))
+    server.script(text("ok", together=20))
     code = """
     local prompts = {}
     for i = 1, 20 do prompts[i] = 'question ' .. i end

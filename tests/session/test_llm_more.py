@@ -114,7 +114,7 @@ async def test_a_conversation_remembers(asking: Notebook, server: ScriptedServer
 
 
 async def test_many_prompts_are_asked_side_by_side(asking: Notebook, server: ScriptedServer) -> None:
-    server.script(text("ok", delay=0.2))
+    server.script(text("ok", together=3))
     code = "local r = llm.batch_process({'a', 'b', 'c'}) return #r, r[3].success, r[3].response, r[3].prompt"
     assert await asking.value(code) == '3\ttrue\t"ok"\t"c"'
     assert server.most_at_once == 3

@@ -164,7 +164,7 @@ async def test_a_conversation_reads_as_its_text(spells: Spells) -> None:
 
 
 async def test_many_questions_beside_everything_else(spells: Spells) -> None:
-    spells.script(text("ok", delay=0.2))
+    spells.script(text("ok", together=3))
     code = """
     local whole = llm.batch_process_async{'a', 'b'}
     local one = llm.quick_prompt_async('c')

@@ -212,13 +212,13 @@ async def test_waiting_for_an_event_ends_with_it_or_after_some_time(notebook: No
     code = """
     local e = events.new()
     async(function() async.sleep(0.01) e:emit("x", 1, 2) end)
-    print(events.wait_for(e, "x", 5):await())
+    print(events.wait_for(e, "x", 60):await())
     local _, err = events.wait_for(e, "x", 0.01):await()
     print(err.code, e:listener_count("x"))
     """
     started = time.monotonic()
     assert await printed(notebook, code) == ["1\t2", "timeout\t0"]
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
 
 
 # ── log ──────────────────────────────────────────────────────────────────────────────────────────────

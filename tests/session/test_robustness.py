@@ -119,7 +119,7 @@ async def test_an_engine_that_is_wedged_in_a_cell_is_killed_after_the_grace(plan
     began = time.monotonic()
     outcome = await struck(planted, "keep.n = 0 while true do end", signal.SIGSTOP)
     assert isinstance(outcome, RolledBack)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert await intact(planted)
 
 

@@ -80,7 +80,7 @@ async def test_a_template_that_names_nothing_says_what_there_is(spells: Spells) 
 
 
 async def test_steps_run_side_by_side(spells: Spells) -> None:
-    spells.script(text("ok", delay=0.3))
+    spells.script(text("ok", together=3))
     code = """
     local flow = workflow.parallel()
     for _, name in ipairs{'a', 'b', 'c'} do flow:add_step(name, agent.create(name, {})) end

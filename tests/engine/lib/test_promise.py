@@ -68,22 +68,24 @@ def test_promises(spell: Spell, code: str, printed: str) -> None:
 
 def test_an_executor_starts_at_once_and_may_wait(spell: Spell) -> None:
     spell.bridge("llm", "complete", lambda prompt: (0.2, [prompt.upper()]))
-    start = time.monotonic()
     out = spell.run(
         """
         local promises = {}
         for i, prompt in ipairs{'a', 'b', 'c'} do
           promises[i] = promise.new(function(resolve, reject)
             print('starting', prompt)
-            resolve(llm.complete(prompt))
+            local answer = llm.complete(prompt)
+            print('answered', prompt)
+            resolve(answer)
           end)
         end
         print('waiting')
         print(table.concat(promise.all(promises):await(30)))
         """
     )
-    assert out.splitlines() == ["starting\ta", "starting\tb", "starting\tc", "waiting", "ABC"]
-    assert time.monotonic() - start < 0.58  # one after the other would be 0.6
+    asked = [f"starting\t{prompt}" for prompt in "abc"]
+    answered = [f"answered\t{prompt}" for prompt in "abc"]
+    assert out.splitlines() == [*asked, "waiting", *answered, "ABC"]
 
 
 def test_the_loop_of_older_spells_ends(spell: Spell) -> None:
@@ -108,8 +110,8 @@ def test_the_loop_of_older_spells_ends(spell: Spell) -> None:
 
 def test_all_is_rejected_without_waiting_for_the_rest(spell: Spell) -> None:
     start = time.monotonic()
-    spell.run("promise.all{promise.sleep(5), promise.reject('x')}:await()")
-    assert time.monotonic() - start < 4
+    spell.run("promise.all{promise.sleep(60), promise.reject('x')}:await()")
+    assert time.monotonic() - start < 30
 
 
 def test_cancelling_what_depends_cancels_what_is_depended_on(spell: Spell) -> None:
