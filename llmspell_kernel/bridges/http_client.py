@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import cached_property
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import msgspec
 
 from llmspell_kernel import __version__
+from llmspell_kernel.bridges.http_body import BadlyPacked, TooLarge, read_body
 from llmspell_kernel.bridges.registry import Host
-from llmspell_kernel.errors import BadArgument, ConnectionFailed, SpellError, Timeout, WorldError
+from llmspell_kernel.errors import BadArgument, ConnectionFailed, Timeout, WorldError
 from llmspell_kernel.grants import Target
 from llmspell_kernel.grants.hosts import parse_url
 from llmspell_kernel.grants.missing import shown
@@ -38,6 +42,12 @@ _OURS = frozenset(
 )
 """Headers that say how a message is sent: a spell that set `Host` would reach another site behind the same address."""
 _PERSONAL = frozenset({"authorization", "cookie", "proxy-authorization"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+"""RFC 9110, 5.6.2 and 5.5."""
+
+_SHOWN = 100
+"""Characters of a URL in a message."""
 
 Headers = list[tuple[str, str]]
 
@@ -128,7 +138,11 @@ class HttpClient:
             if reply.status not in _REDIRECTS or not location:
                 return reply
             ask = _redirected(ask, reply.status, location, target)
-        raise WorldError(f"more than {settings.redirects} redirects", code="too_many_redirects")
+        raise WorldError(
+            f"{first} redirects more than {settings.redirects} times, the last time to {shown(ask.url)[:_SHOWN]}",
+            code="too_many_redirects",
+            suggestion="if that is no loop, the setting http.redirects allows more",
+        )
 
     async def _one(self, ask: Ask, target: Target, attachment: Attachment, time: _Time) -> Reply:
         """Make one request; the person is asked for a missing grant outside of its time."""
@@ -157,15 +171,16 @@ class HttpClient:
 
     async def _body(self, response: httpx2.Response, target: Target) -> bytes:
         most = self._host.settings.http.max_bytes
-        body = bytearray()
-        declared = response.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > most and response.request.method != "HEAD":
-            raise _too_large(target, most)
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > most:
-                raise _too_large(target, most)
-        return bytes(body)
+        try:
+            return await read_body(response, most)
+        except TooLarge as error:
+            raise WorldError(
+                f"the answer of {target} is too large (limit {most:,} bytes)",
+                code="too_large",
+                suggestion="the setting http.max_bytes raises the limit",
+            ) from error
+        except BadlyPacked as error:
+            raise WorldError(f"the answer of {target} cannot be unpacked", code="bad_answer") from error
 
     # ── the way there ────────────────────────────────────────────────────────────────────────────
 
@@ -234,7 +249,7 @@ class _Time:
             async with asyncio.timeout(max(self._left, 0.001)):
                 yield
         except TimeoutError as error:
-            raise Timeout(f"no whole answer from {target} within the time allowed") from error
+            raise _too_late(target) from error
         finally:
             self._left -= loop.time() - began
 
@@ -261,16 +276,13 @@ async def _resolve(target: Target) -> list[str]:
 
 def _request(ask: Ask, target: Target, address: str, attachment: Attachment) -> httpx2.Request:
     try:
-        url = httpx2.URL(ask.url)
+        url = _url(ask.url, msgspec.structs.replace(target, host=address))
         if attachment.query:
             url = url.copy_merge_params(dict(attachment.query))
-        # what was checked is what is asked, whatever another reading of the URL may say
-        url = url.copy_with(scheme=target.scheme, host=address, port=target.port, fragment=None)
         headers = [
             ("Host", _host_header(target)),
             *_defaults(ask.headers),
-            *ask.headers,
-            *attachment.headers,
+            *((name, value.strip(" \t")) for name, value in (*ask.headers, *attachment.headers)),
         ]
         named = target.scheme == "https" and target.address is None
         extensions = {"sni_hostname": target.host} if named else {}
@@ -283,6 +295,12 @@ def _request(ask: Ask, target: Target, address: str, attachment: Attachment) -> 
         )
     except (httpx2.InvalidURL, UnicodeError, TypeError) as error:
         raise BadArgument(f"this request cannot be made: {shown(str(error))}") from error
+
+
+def _url(asked: str, target: Target) -> httpx2.URL:
+    """Return a URL whose host is the target's: what was checked is what is asked, however others read `asked`."""
+    parts = urlsplit(asked)
+    return httpx2.URL(urlunsplit((target.scheme, str(target), parts.path, parts.query, "")))
 
 
 def _host_header(target: Target) -> str:
@@ -306,7 +324,7 @@ def _check_headers(headers: Iterable[tuple[str, str]]) -> None:
     for name, value in headers:
         if name.lower() in _OURS or name.lower().startswith("proxy-"):
             raise BadArgument(f"the header '{shown(name)}' cannot be set")
-        if not name.isascii() or not name.isprintable() or not value.isprintable():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise BadArgument(f"the header '{shown(name)}' holds characters that a header cannot")
 
 
@@ -323,31 +341,52 @@ async def _answer(
         finally:
             await response.aclose()
     except httpx2.TimeoutException as error:
-        raise Timeout(f"no whole answer from {target} within the time allowed") from error
+        raise _too_late(target) from error
     except httpx2.LocalProtocolError as error:
         raise BadArgument(f"this request cannot be made: {shown(str(error))}") from error
-    except httpx2.DecodingError as error:
-        raise WorldError(f"the answer of {target} cannot be unpacked", code="bad_answer") from error
+    except httpx2.RemoteProtocolError as error:
+        if re.search("closed|disconnected", str(error)):
+            raise ConnectionFailed(f"{target} ended the connection before its answer was whole") from error
+        raise WorldError(f"{target} does not answer as HTTP servers do", code="bad_answer") from error
+    except (httpx2.ReadError, httpx2.WriteError) as error:
+        raise ConnectionFailed(f"the connection to {target} was lost: {_reason(error)}") from error
     except httpx2.TransportError as error:
-        reason = shown(str(error)) or type(error).__name__
-        raise ConnectionFailed(f"no connection to {target}: {reason}") from error
+        raise ConnectionFailed(f"no connection to {target}: {_reason(error)}") from error
 
 
-def _too_large(target: Target, most: int) -> SpellError:
-    return WorldError(
-        f"the answer of {target} is too large (limit {most:,} bytes)",
-        code="too_large",
-        suggestion="the setting http.max_bytes raises the limit",
+def _too_late(target: Target) -> Timeout:
+    return Timeout(
+        f"no whole answer from {target} within the time allowed",
+        suggestion="allow more: the option timeout of http.request, or the setting http.timeout",
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system or the proxy said, in its own words and not in those of the libraries between."""
+    if isinstance(error, httpx2.ProxyError):
+        return f"the proxy answers {shown(str(error))}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not to be trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
+            return f"it does not speak TLS as it should ({(cause.reason or '?').replace('_', ' ').lower()})"
+        if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
+            return os.strerror(cause.errno)
+        cause = cause.__cause__ or cause.__context__
+    return "the other side closed it"
 
 
 def _redirected(ask: Ask, status: int, location: str, target: Target) -> Ask:
     """Return the request that a redirect asks for (RFC 9110, 15.4)."""
     try:
-        url = str(httpx2.URL(ask.url).join(location))
+        url = str(_url(ask.url, target).join(location))
         elsewhere = parse_url(url) != target
     except (httpx2.InvalidURL, ValueError, BadArgument) as error:
-        raise WorldError(f"{target} redirects to what is no URL", code="bad_answer") from error
+        why = error.message if isinstance(error, BadArgument) else "not a URL"
+        raise WorldError(
+            f"{target} redirects to '{shown(location)[:_SHOWN]}': {why}", code="bad_answer"
+        ) from error
     method, body, headers = ask.method, ask.body, ask.headers
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", b""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.bridges.arguments import check, format_number
 from llmspell_kernel.bridges.credentials import MARK, Credentials, Reference, reference_of
 from llmspell_kernel.bridges.http_client import Ask, Attachment, Headers, HttpClient, Reply
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.grants.missing import shown
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Host
     from llmspell_kernel.grants import Target
 
 _LONGEST_SECONDS = 3600.0
+_METHOD = re.compile(r"[A-Z]+(-[A-Z]+)*")
 
 
 class Requests:
@@ -61,13 +64,13 @@ class Requests:
 def _url(why: str, options: dict[str, Any]) -> str:
     url = options.get("url")
     if not isinstance(url, str):
-        raise BadArgument(f"bad option 'url' to '{why}' (string expected)")
+        raise BadArgument(f"'{why}': a URL is text in UTF-8; other bytes are written as %XX")
     return url
 
 
 def _method(why: str, options: dict[str, Any]) -> str:
-    method = str(options.get("method") or "GET").upper()
-    if not method.isascii() or not method.isalpha() or method in ("CONNECT", "TRACE"):
+    method = str(options.get("method", "GET")).upper()
+    if not _METHOD.fullmatch(method) or method in ("CONNECT", "TRACE"):
         raise BadArgument(f"bad option 'method' to '{why}' (such as GET, POST, PUT, PATCH, DELETE or HEAD)")
     return method
 
@@ -88,7 +91,7 @@ def _body(why: str, body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
     if not isinstance(body, str):
-        raise BadArgument(f"bad option 'body' to '{why}' (string expected)")
+        raise BadArgument(f"bad option 'body' to '{why}' (string or table expected)")
     return body.encode()
 
 
@@ -102,7 +105,7 @@ def _headers(why: str, given: Any) -> tuple[Headers, list[tuple[str, Reference]]
         if not isinstance(name, str):
             raise BadArgument(f"bad option 'headers' to '{why}' (names expected as keys)")
         if isinstance(value, dict) and MARK in value:
-            references.append((name, reference_of(cast("Any", value), f"the header '{name}'")))
+            references.append((name, reference_of(cast("Any", value), f"the header '{shown(name)}'")))
         elif isinstance(value, list):
             headers += [(name, _text(why, name, item)) for item in cast("list[Any]", value)]
         else:
@@ -111,6 +114,8 @@ def _headers(why: str, given: Any) -> tuple[Headers, list[tuple[str, Reference]]
 
 
 def _text(why: str, name: str, value: Any) -> str:
+    if isinstance(value, bytes):
+        raise BadArgument(f"'{why}': the header '{shown(name)}' is no text in UTF-8")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadArgument(f"bad option 'headers' to '{why}' ({name}: string expected)")
+        raise BadArgument(f"bad option 'headers' to '{why}' ({shown(name)}: string expected)")
     return value if isinstance(value, str) else format_number(value)

@@ -148,12 +148,15 @@ def parse_url(url: str) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port
+        if port == 0:
+            raise ValueError("port 0")
     except ValueError as error:
-        raise BadArgument(f"not a URL: {error}") from error
+        message = "not a URL: its host is a name or an address, its port a number from 1 to 65535"
+        raise BadArgument(message) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadArgument("a URL starts with http:// or https:// and a host")
     if "@" in parts.netloc:
-        raise BadArgument("a URL must not hold a user name or password", suggestion="use the auth module")
+        raise BadArgument("a URL holds no user name or password: `auth.basic` is for these")
     if "[" in parts.netloc and ":" not in parts.hostname:
         raise BadArgument("brackets are for IPv6 addresses")
     host = canonical_host(parts.hostname)

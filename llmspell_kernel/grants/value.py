@@ -262,4 +262,4 @@ def _why(host: str) -> str:
     """Explain why a wildcard, if there was one, did not cover a host."""
     address = hosts.to_address(host)
     local = hosts.is_local_name(host) if address is None else not hosts.is_public(address)
-    return ", which is not a public address and has to be granted by itself" if local else ""
+    return "; it is not a public address and has to be granted by itself" if local else ""

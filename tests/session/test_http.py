@@ -57,6 +57,10 @@ REQUESTS = [
     ("http.request{url = url, form = {b = 'x y', a = {1, 2}}}", {"body": "a=1&a=2&b=x%20y"}),
     ("http.request{url = url .. '/echo#f', query = {q = '&'}}", {"path": "/echo?q=%26"}),
     ("http.request{url = url, method = 'post', body = '\\xff\\0'}", {"body": "\xff\0"}),
+    ("http.request{url = url, body = 5}", {"method": "POST", "body": "5"}),
+    ("http.get(url, {A = ' a\\tb '})", {"a": "a\tb"}),
+    ("http.get((url:gsub('127', '0177')))", {"path": "/"}),
+    ("http.get((url:gsub('127', '①②⑦')) .. '/echo?ü')", {"path": "/echo?%C3%BC"}),
 ]  # fmt: skip
 
 
@@ -82,8 +86,13 @@ async def test_answers_arrive_whatever_their_status(cell: Notebook) -> None:
         ("/large", "too large"),
         ("/bomb", "too large"),
         ("/broken", "cannot be unpacked"),
-        ("/drop", "no connection to 127.0.0.1"),
-        ("/redirect/302/http://[", "redirects to what is no URL"),
+        ("/drop", "ended the connection before its answer was whole"),
+        ("/cut", "cannot be unpacked"),
+        ("/strange", "does not answer as HTTP servers do"),
+        ("/short", "ended the connection before its answer was whole"),
+        ("/redirect/302/http://[", "redirects to 'http://[': not a URL"),
+        ("/redirect/302/file:///etc/passwd", "redirects to 'file:///etc/passwd': a URL starts with http://"),
+        ("/redirect/302/http://u:p@127.0.0.1/", "a URL holds no user name or password"),
     ],
 )
 async def test_what_fails_in_the_world_is_returned(cell: Notebook, path: str, shown: str) -> None:
@@ -105,6 +114,15 @@ async def test_options_that_it_does_not_take_are_warned_of_once(cell: Notebook) 
         ("http.get(url, {Host = 'other'})", "the header 'Host' cannot be set"),
         ("http.get(url, {A = 'x\\r\\nB: y'})", "characters that a header cannot"),
         ("http.get(url, {A = print})", "A: string expected"),
+        ("http.get(url, {['A B'] = 'x'})", "the header 'A B' holds characters that a header cannot"),
+        ("http.get(url, {A = '\\xff'})", "the header 'A' is no text in UTF-8"),
+        ("http.get(url .. '\\xff')", "'http.get': a URL is text in UTF-8"),
+        ("http.get('http://127.0.0.1:x/')", "its port a number from 1 to 65535"),
+        ("http.get('http://127.0.0.1:0/')", "its port a number from 1 to 65535"),
+        ("http.request{url = url, method = ''}", "bad option 'method'"),
+        ("http.request{url = url, body = '1', json = 2}", "sends 'body' or 'json', not both"),
+        ("http.request{url = url, body = true}", "string or table expected"),
+        ("http.response{body = {}}", "bad option 'body' to 'http.response' (string expected, got table)"),
         ("http.get('file:///etc/passwd')", "http:// or https://"),
         ("http.get('http://user:pw@127.0.0.1/')", "user name or password"),
         ("http.get('http://169.254.169.254/latest/meta-data')", "169.254.169.254"),
@@ -143,7 +161,10 @@ async def test_redirects_are_checked_and_leave_credentials_behind(
 async def test_loops_of_redirects_end(open_notebook: Open, web: WebServer) -> None:
     cell = await open_notebook(grant_http=f"127.0.0.1:{web.port}", http_redirects="2")
     chain = f"{web.url}/redirect/302/" * 4
-    assert "more than 2 redirects" in str(await cell.value(f"http.get('{chain}')"))
+    code = f"local r, err = http.get('{chain}') return err.code, err.message, err.suggestion"
+    shown = str(await cell.value(code))
+    assert "redirects more than 2 times, the last time to http://127.0.0.1" in shown
+    assert "http.redirects allows more" in shown
     assert len(web.seen) == 3
 
 
@@ -193,6 +214,14 @@ async def test_finding_a_name_takes_of_the_time(open_notebook: Open, monkeypatch
         "local r, err = http.request{url = 'http://slow.test/', timeout = 0.2} return err.code, err.retryable"
     )
     assert await asyncio.wait_for(cell.value(code), 30) == '"timeout"\ttrue'
+
+
+async def test_why_there_is_no_connection_is_told_in_the_words_of_the_system(open_notebook: Open) -> None:
+    with WebServer() as gone:
+        port = gone.port
+    cell = await open_notebook(grant_http=f"127.0.0.1:{port}")
+    code = f"local r, err = http.get('http://127.0.0.1:{port}/') return err.message, err.retryable"
+    assert await cell.value(code) == f'"no connection to 127.0.0.1:{port}: Connection refused"\ttrue'
 
 
 async def test_time_is_limited(cell: Notebook, web: WebServer) -> None:

@@ -53,6 +53,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _broken(self, seen: dict[str, Any]) -> None:
         self._answer(200, b"no gzip", Content_Encoding="gzip")
 
+    def _cut(self, seen: dict[str, Any]) -> None:
+        self._answer(200, gzip.compress(b"x" * 5000)[:20], Content_Encoding="gzip")
+
+    def _strange(self, seen: dict[str, Any]) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n")
+        self.close_connection = True
+
+    def _short(self, seen: dict[str, Any]) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+        self.close_connection = True
+
     def _drop(self, seen: dict[str, Any]) -> None:
         self.close_connection = True
 

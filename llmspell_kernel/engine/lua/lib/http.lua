@@ -21,12 +21,12 @@ local send = bridge.bind("http_requests", "send")
 --- What is asked for.
 ---@class http.Request
 ---@field url string with `http://` or `https://`
----@field method? "GET"|"POST"|"PUT"|"PATCH"|"DELETE"|"HEAD"
+---@field method? "GET"|"POST"|"PUT"|"PATCH"|"DELETE"|"HEAD" `GET` unless it is given; `POST` where something is sent
 ---@field headers? table by name; a value may be a credential of `auth`
 ---@field query? table parameters that are added to the URL
 ---@field body? string|table what is sent; a table goes as JSON
----@field json? any what is sent as JSON
----@field form? table what is sent as the fields of a form
+---@field json? any what is sent as JSON, instead of a body
+---@field form? table what is sent as the fields of a form, instead of a body
 ---@field auth? Credential who asks
 ---@field timeout? number seconds for all of it
 
@@ -34,8 +34,8 @@ local send = bridge.bind("http_requests", "send")
 ---@class http.Response
 ---@field status integer
 ---@field ok boolean whether the status is 200 to 299
----@field headers table<string, string> by their names in lower case
----@field body string
+---@field headers table<string, string> by their names in lower case; of several with one name, the values with commas
+---@field body string the bytes that came, unpacked, in the character set that `content-type` tells
 ---@field url string where it came from, after redirects
 ---@field reason string what the status means
 local Response = {}
@@ -83,18 +83,12 @@ function Response:json()
   return framed(json.decode(rawget(self, "body")))
 end
 
---- Makes a response without a request, for tests and for mocks.
---- ```lua
---- print(http.response{ status = 404 }.ok) --> false
---- ```
----@param fields table
----@return http.Response response
-function M.response(fields)
-  raise.check(1, "http.response", "table", fields)
+local FIELDS = {
+  status = "integer", ok = "boolean", headers = "table", body = "string", url = "string", reason = "string",
+}
+
+local function response_of(fields)
   local status = fields.status or 200
-  if math_type(status) ~= "integer" then
-    raise.raise("bad field 'status' to 'http.response' (integer expected, got " .. raise.type_of(status) .. ")")
-  end
   return setmetatable({
     status = status,
     ok = status >= 200 and status < 300,
@@ -103,6 +97,17 @@ function M.response(fields)
     url = fields.url or "",
     reason = fields.reason or "",
   }, meta)
+end
+
+--- Makes a response without a request, for tests and for mocks.
+--- ```lua
+--- print(http.response{ status = 404 }.ok) --> false
+--- ```
+---@param fields table
+---@return http.Response response
+function M.response(fields)
+  raise.check(1, "http.response", "table", fields)
+  return response_of(options_of.read(1, "http.response", fields, FIELDS))
 end
 
 local function escaped(text)
@@ -160,9 +165,22 @@ local KNOWN = {
   form = "table", auth = "any", timeout = "number",
 }
 
+local BODIES = { "body", "json", "form" }
+
+local function check_one_body(caller, options)
+  local first
+  for _, key in next, BODIES do
+    if options[key] ~= nil and first then
+      raise.raise("'" .. caller .. "' sends '" .. first .. "' or '" .. key .. "', not both")
+    end
+    first = options[key] ~= nil and key or first
+  end
+end
+
 -- The request as the kernel process takes it.
 local function prepared(caller, options)
   options = options_of.read(1, caller, options, KNOWN)
+  check_one_body(caller, options)
   local headers, body, kind = {}, options.body, nil
   for key, value in next, options.headers or {} do rawset(headers, key, value) end
   if options.json ~= nil then
@@ -171,6 +189,8 @@ local function prepared(caller, options)
     body, kind = encoded(caller, options.form), "application/x-www-form-urlencoded"
   elseif type(body) == "table" then
     body, kind = json.encode(body), "application/json"
+  elseif type(body) == "number" then
+    body = tostring(body)
   end
   if kind and not has_header(headers, "content-type") then headers["Content-Type"] = kind end
   local url = options.url
@@ -188,7 +208,7 @@ end
 local function request(caller, options)
   local answer, err = send(caller, prepared(caller, options))
   if answer == nil then return nil, err end
-  return M.response(answer)
+  return response_of(answer)
 end
 
 --- Makes a request: `{ url, method, headers, query, body or json or form, auth, timeout }`. Returns the response
@@ -216,7 +236,7 @@ local function method_of(name, with_body)
         raise.bad_argument(2, caller, "string or table", body)
       end
       raise.check(3, caller, "table", headers, true)
-      if kind == "nil" then body = "" elseif kind == "number" then body = tostring(body) end
+      if kind == "nil" then body = "" end
       return framed(request(caller, { url = url, method = upper(name), body = body, headers = headers }))
     end
   end
@@ -227,7 +247,8 @@ local function method_of(name, with_body)
   end
 end
 
---- Gets what is at a URL.
+--- Gets what is at a URL. Returns the response whatever its status, or `nil, err` if there is none. `http.request`
+--- takes more: a query, a time, a credential.
 --- ```lua
 --- local ok, err = pcall(http.get, "http://192.0.2.1/", { Accept = "text/plain" })
 --- print(ok, err.code) --> false	missing_grant
@@ -237,7 +258,8 @@ end
 ---@return http.Response response
 M.get = method_of("get")
 
---- Asks for the headers of what is at a URL.
+--- Asks for the headers of what is at a URL. Returns the response whatever its status, or `nil, err` if there is
+--- none.
 --- ```lua
 --- local ok, err = pcall(http.head, "http://192.0.2.1/")
 --- print(ok, err.code) --> false	missing_grant
@@ -247,7 +269,8 @@ M.get = method_of("get")
 ---@return http.Response response
 M.head = method_of("head")
 
---- Deletes what is at a URL.
+--- Deletes what is at a URL. Returns the response whatever its status, or `nil, err` if there is
+--- none.
 --- ```lua
 --- local ok, err = pcall(http.delete, "http://192.0.2.1/")
 --- print(ok, err.code) --> false	missing_grant
@@ -257,7 +280,8 @@ M.head = method_of("head")
 ---@return http.Response response
 M.delete = method_of("delete")
 
---- Posts to a URL. A body that is a table goes as JSON.
+--- Posts to a URL. A body that is a table goes as JSON. Returns the response whatever its status, or
+--- `nil, err` if there is none.
 --- ```lua
 --- local ok, err = pcall(http.post, "http://192.0.2.1/", { n = 1 }, { Accept = "application/json" })
 --- print(ok, err.code) --> false	missing_grant
@@ -268,7 +292,8 @@ M.delete = method_of("delete")
 ---@return http.Response response
 M.post = method_of("post", true)
 
---- Puts something at a URL. A body that is a table goes as JSON.
+--- Puts something at a URL. A body that is a table goes as JSON. Returns the response whatever its status, or
+--- `nil, err` if there is none.
 --- ```lua
 --- local ok, err = pcall(http.put, "http://192.0.2.1/")
 --- print(ok, err.code) --> false	missing_grant
@@ -279,7 +304,8 @@ M.post = method_of("post", true)
 ---@return http.Response response
 M.put = method_of("put", true)
 
---- Changes what is at a URL. A body that is a table goes as JSON.
+--- Changes what is at a URL. A body that is a table goes as JSON. Returns the response whatever its status, or
+--- `nil, err` if there is none.
 --- ```lua
 --- local ok, err = pcall(http.patch, "http://192.0.2.1/")
 --- print(ok, err.code) --> false	missing_grant
