@@ -90,7 +90,7 @@ async def test_answers_arrive_whatever_their_status(cell: Notebook) -> None:
         ("/cut", "cannot be unpacked"),
         ("/strange", "does not answer as HTTP servers do"),
         ("/short", "ended the connection before its answer was whole"),
-        ("/redirect/302/http://[", "redirects to 'http://[': not a URL"),
+        ("/redirect/302/http://[", "redirects to 'http://[': not a"),
         ("/redirect/302/file:///etc/passwd", "redirects to 'file:///etc/passwd': a URL starts with http://"),
         ("/redirect/302/http://u:p@127.0.0.1/", "a URL holds no user name or password"),
     ],
