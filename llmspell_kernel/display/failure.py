@@ -71,6 +71,8 @@ class Failure(msgspec.Struct, frozen=True):
     near: str | None = None
     incomplete: bool = False
     """A syntax error at the end of the source: more of it may mend it."""
+    methods: list[str] = []
+    """Those that there are, where one was called that is not."""
 
 
 _decoder = msgspec.msgpack.Decoder(Failure)
@@ -278,7 +280,7 @@ def render(
 
 
 def _hint(failure: Failure, source: str, lines: list[str], known_names: Names) -> str | None:
-    situation = Situation.of(failure.message, lines, failure.line, failure.column)
+    situation = Situation.of(failure.message, lines, failure.line, failure.column, failure.methods)
     if failure.ename == "LuaSyntaxError":
         return syntax_hint(situation, source)
     if failure.ename != "LuaError" or failure.object:

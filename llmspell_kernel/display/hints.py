@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 Names = Callable[[str], list[str]]
@@ -32,16 +32,25 @@ class Situation:
     """The rest of the line, from the error on."""
     line: str = ""
     """The whole line."""
+    methods: tuple[str, ...] = ()
+    """Those of the object of which one was called that is not there."""
 
     @classmethod
-    def of(cls, message: str, lines: list[str], line: int | None, column: int | None) -> Situation:
+    def of(
+        cls,
+        message: str,
+        lines: list[str],
+        line: int | None,
+        column: int | None,
+        methods: Sequence[str] = (),
+    ) -> Situation:
         """Cut the source at the place of the error; without a column, at the end of its line."""
         if not line or line > len(lines):
-            return cls(message)
+            return cls(message, methods=tuple(methods))
         text = lines[line - 1]
         cut = len(text) if column is None else column - 1
         before = "\n".join([*lines[max(0, line - 12) : line - 1], text[:cut]])
-        return cls(message, before[-_BEFORE:], text[cut : cut + _BEFORE], text[:_BEFORE])
+        return cls(message, before[-_BEFORE:], text[cut : cut + _BEFORE], text[:_BEFORE], tuple(methods))
 
 
 @dataclass(frozen=True)

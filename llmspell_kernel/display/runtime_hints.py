@@ -10,7 +10,7 @@ from llmspell_kernel.display.hints import Names, Rule, Situation, first_advice
 from llmspell_kernel.display.place import Culprit, culprit_of, find, without_literals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _STANDARD = {
     "": "assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal rawget rawlen"
@@ -203,6 +203,19 @@ def _receiver(culprit: Culprit, line: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+_LISTED = 12
+"""Methods: of an object with more, a hint does not name them all."""
+
+
+def _absent_method(culprit: Culprit, line: str, methods: Sequence[str]) -> str | None:
+    near = _nearest(culprit.name, methods)
+    if near:
+        return f"did you mean `{_receiver(culprit, line) or ''}:{near}`?"
+    if 0 < len(methods) <= _LISTED:
+        return "there are the methods " + ", ".join(f"`{method}`" for method in methods)
+    return None
+
+
 def _misspelt_field(culprit: Culprit, line: str, known_names: Names) -> str | None:
     receiver = _receiver(culprit, line)
     if receiver is None:
@@ -241,7 +254,9 @@ def runtime_hint(situation: Situation, source: str, known_names: Names) -> str |
     culprit = culprit_of(message)
     if culprit and "nil value" in message:
         if culprit.kind in ("field", "method"):
-            advice = _misspelt_field(culprit, situation.line, known_names)
+            advice = _misspelt_field(culprit, situation.line, known_names) or _absent_method(
+                culprit, situation.line, situation.methods
+            )
         elif culprit.kind == "global":
             advice = _misspelt_name(culprit, source, known_names)
         else:

@@ -281,3 +281,44 @@ async def test_a_misspelt_member_of_any_module_is_told_the_right_one(spells: Spe
 async def test_a_function_is_called_by_the_name_that_the_spell_used(spells: Spells) -> None:
     assert "calling 'json.encode'" in plain(await spells.run("json.encode(print)"))
     assert "calling 'json.stringify'" in plain(await spells.run("json.stringify(print)"))
+
+
+MISSPELT = {
+    "local c = channel.make() c:recieve()": "did you mean `c:receive`?",
+    "channel.make():snd(nil, 'x', {})": "did you mean `:send`?",
+    "local p = promise.resolve(1) p:awiat()": "did you mean `p:await`?",
+    "events.new():onn('x', print)": "did you mean `:on`?",
+    "state.create('misspelt'):gett('a')": "did you mean `:get`?",
+    "log.create('x'):inof('a')": "did you mean `:info`?",
+    "http.response{body = '{}'}:jsn()": "did you mean `:json`?",
+    "errors.circuit_breaker(print):rest()": "did you mean `:reset`?",
+    "testing.mock():retruns(5)": "did you mean `:returns`?",
+    "agent.create{name = 'a'}:runn('x')": "did you mean `:run`?",
+    "local d = display('x') d:updat(3)": "did you mean `d:update`?",
+    "local own = setmetatable({}, {__index = {speak = print}}) own:speek()": "did you mean `own:speak`?",
+    "local own = {speak = print} own:speek()": "did you mean `own:speak`?",
+    "('x'):uper()": "did you mean `:upper`?",
+    "coroutine.wrap(function() channel.make():recieve() end)()": "did you mean `:receive`?",
+    "async.await(async(function() channel.make():recieve() end))": "did you mean `:receive`?",
+    "promise.resolve(1):xyzzy()": "there are the methods `andThen`, `await`, `cancel`, `catch`, `finally`, `next`, "
+    "`onError`, `onFinally`",
+}
+
+
+@pytest.mark.parametrize("code", MISSPELT)
+async def test_a_method_that_is_not_there_is_answered_with_the_nearest(spells: Spells, code: str) -> None:
+    assert plain(await spells.run(f"{code} local _")).splitlines()[-1] == MISSPELT[code]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "setmetatable({}, {__index = function() end}):foo()",
+        "({}):foo()",
+        "error(\"attempt to call a nil value (method 'recieve')\")",
+    ],
+)
+async def test_where_nothing_is_known_of_the_methods_nothing_is_told(spells: Spells, code: str) -> None:
+    assert "did you" not in (told := plain(await spells.run(f"local _ = nil {code} _ = 1"))), told
+    assert "attempt to call a nil value" in told.splitlines()[0]
+    assert "there are" not in told

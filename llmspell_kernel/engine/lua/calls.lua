@@ -74,8 +74,14 @@ return function(S)
 
   --- The error that a task ends with which a stop broke into; the cell that started it is told.
   function S.stopped(task)
-    host.write(2, task.cell, "task " .. task.id .. " (" .. trace.name_of(task.body) .. ") was stopped while it ran\n")
+    host.write(2, task.cell, "task " .. task.id .. " (" .. trace.name_of(task) .. ") was stopped while it ran\n")
     return S.cancellation("stopped by an interrupt")
+  end
+
+  --- A task is ended that went on although it was cancelled; the cell that started it is told.
+  function S.give_up_on(task)
+    host.write(2, task.cell, "task " .. task.id .. " (" .. trace.name_of(task)
+      .. ") was ended where it waits: it was cancelled, and caught that again and again\n")
   end
 
   --- An error as plain data, with the stack of `thread`. Looking at it may run the user's code, which therefore gets a

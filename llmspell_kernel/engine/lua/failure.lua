@@ -7,6 +7,7 @@
 --   omitted, omitted_after   how many frames were left out of a deep stack, and after which one
 --   object, code, suggestion     of an error value that is not a string
 --   near, incomplete     of syntax errors
+--   methods              those that there are, where one was called that is not
 --
 -- `M.handler` also runs when the stack is full and only some 200 slots are left, and inside the hook of a stop: it
 -- calls nothing deep, and user code only under a protected call.
@@ -14,6 +15,7 @@
 local errorobject = require("errorobject")
 local preview = require("preview")
 local readable = require("readable")
+local receiver = require("receiver")
 local frames_of = require("stack").frames
 
 local getmetatable = debug.getmetatable
@@ -108,6 +110,11 @@ local function without_positions(message, frames)
     message = rest
   end
   return message, source, line
+end
+
+--- The text of an error without the position in front.
+function M.text(err)
+  return (without_positions(errorobject.text(err), {}))
 end
 
 local function locate(failure, frames)
@@ -214,6 +221,7 @@ local function with_trails(err, frames, omitted, after)
     if not is_from(err, trail.frames) then return frames, omitted, after end
     border = "again"
   end
+  if #frames == 0 then return trail.frames, trail.omitted, trail.after end
   local joined = {}
   for position = 1, #trail.frames do joined[position] = trail.frames[position] end
   joined[#joined + 1] = { kind = border }
@@ -226,14 +234,22 @@ end
 --- The message handler for xpcall: the failure of `err`, with the frames of the running stack.
 function M.handler(err)
   if made[err] then return err end
-  return describe(err, with_trails(err, frames_of(nil)))
+  local failure = describe(err, with_trails(err, frames_of(nil)))
+  failure.methods = receiver.methods(err)
+  return failure
 end
 
 --- The failure of `err`, with the frames of the coroutine that died of it, if there was one.
 function M.of(err, thread)
   if made[err] then return err end
-  if not thread then return describe(err, with_trails(err, {})) end
-  return describe(err, with_trails(err, frames_of(thread)))
+  local failure
+  if thread then
+    failure = describe(err, with_trails(err, frames_of(thread)))
+  else
+    failure = describe(err, with_trails(err, {}))
+  end
+  failure.methods = receiver.methods(err, thread)
+  return failure
 end
 
 --- Remember that `err` came from these frames, which are beyond `border` from where it will be raised again: a
@@ -248,11 +264,13 @@ end
 
 --- Remember where in `thread` `err` was raised: it is about to be closed, and `err` to be raised in another.
 function M.inside(thread, err, border)
+  receiver.methods(err, thread)
   M.remember(err, border or "coroutine", frames_of(thread))
 end
 
 --- A message handler for what catches errors only to raise them again: remembers where, and changes nothing.
 function M.note(err)
+  receiver.methods(err)
   if not made[err] then M.remember(err, nil, frames_of(nil)) end
   return err
 end
@@ -262,6 +280,7 @@ end
 local function caught(err, border, thread)
   if left == 0 or err == nil or made[err] then return end
   left = left - 1
+  receiver.methods(err, thread)
   local frames, omitted, after = frames_of(thread)
   if is_from(err, frames) then M.remember(err, border, frames, omitted, after) end
 end

@@ -28,7 +28,7 @@ function methods.update(handle, value)
   return handle
 end
 
-handle_meta.__index = function(_, key) return methods[key] end
+handle_meta.__index = methods
 handle_meta.__newindex = function() error("a display handle is read-only; use handle:update(value)", 2) end
 handle_meta.__tostring = function(handle) return "display: " .. handle_ids[handle] end
 

@@ -16,7 +16,7 @@ local trace = require("trace")
 
 local P = {}
 
-local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
+local error, next, pcall, rawequal, setmetatable, type = error, next, pcall, rawequal, setmetatable, type
 local pack, unpack, remove = table.pack, table.unpack, table.remove
 
 local meta = { __name = "Promise", __metatable = false }
@@ -24,6 +24,7 @@ local states = setmetatable({}, { __mode = "k" }) -- promise → state
 local objects = setmetatable({}, { __mode = "kv" }) -- state → promise, while a spell holds it
 
 P.methods = {}
+meta.members = P.methods
 
 --- The state of a promise, or nil for anything else.
 function P.state_of(value)
@@ -61,12 +62,12 @@ local function look(cell)
   local still = {}
   for index = 1, #lost do
     local state = lost[index]
-    if state.handled then
-      state.described = nil
-    elseif forsaken(state, cell) then
-      scheduler.show_failure(state.task or state.from, state.described)
-    else
-      still[#still + 1] = state
+    if not state.handled then -- else it is told where it is wanted
+      if forsaken(state, cell) then
+        scheduler.show_failure(state.task or state.from, state.described)
+      else
+        still[#still + 1] = state
+      end
     end
   end
   lost = still
@@ -82,13 +83,30 @@ local function here()
   return { cell = scheduler.cell(), origin = trace.origin(task), task = task }
 end
 
+--- A pending promise and its state, which knows where it was made.
+function P.make_here()
+  local object, state = P.make()
+  state.from = here()
+  return object, state
+end
+
 local function nobody_looked(state)
   if is_cancellation(state.err) then return end
   local task = state.task
   state.from = state.from or (task and { cell = task.cell, origin = task.origin, task = task.creator }) or here()
-  state.described = scheduler.describe_failure(state.err, state.task and state.task.thread)
+  state.described = scheduler.describe_failure(state.err)
   lost[#lost + 1] = state
   scheduler.look = look
+end
+
+-- Somebody wants to know what `state` comes to, or has come to: in which frames that went wrong may have to be told
+-- again, in a later cell too.
+local function want(state)
+  state.handled = true
+  local told = state.described
+  if not told then return end
+  failure.remember(state.err, "task", told.frames or {}, told.omitted, told.omitted_after)
+  state.described = nil
 end
 
 -- ── settling ───────────────────────────────────────────────────────────────────────────────────────
@@ -97,14 +115,44 @@ local function react(state, reaction)
   if type(reaction) == "table" then scheduler.wake(reaction) else reaction(state) end
 end
 
-local function conclude(state)
-  local reactions = state.reactions
-  state.reactions = nil
-  if reactions then
+-- Settled promises whose reactions are still to be told: one after the other, since a chain of promises may be longer
+-- than the stack is deep.
+local settled, first, last = {}, 1, 0
+local telling = false
+
+local function tell()
+  while first <= last do
+    local state = settled[first]
+    settled[first] = nil
+    first = first + 1
+    local reactions = state.reactions
+    state.reactions = nil
     for index = 1, #reactions do react(state, reactions[index]) end
+  end
+end
+
+local function tell_all()
+  telling = true
+  local ok, err = pcall(tell)
+  telling = false
+  if not ok then error(err, 0) end
+end
+
+-- A stop may have broken into the above.
+scheduler.mend_promises = tell_all
+
+local function conclude(state)
+  if state.reactions then
+    last = last + 1
+    settled[last] = state
+    if not telling then tell_all() end
   elseif state.state == "rejected" and not state.handled then
     nobody_looked(state)
   end
+end
+
+local function without_reason()
+  return errorobject.new({ code = "rejected", message = "rejected without a reason" })
 end
 
 function P.fulfil(state, ...)
@@ -116,15 +164,14 @@ end
 
 function P.reject(state, err)
   if state.state ~= "pending" then return end
-  if err == nil then err = errorobject.new({ code = "rejected", message = "rejected without a reason" }) end
-  state.err = err
+  state.err = err == nil and without_reason() or err
   state.state = "rejected"
   conclude(state)
 end
 
 --- Let `reaction` know when `state` is settled, which may be at once.
 function P.react(state, reaction)
-  state.handled = true
+  want(state)
   if state.state ~= "pending" then return react(state, reaction) end
   local reactions = state.reactions
   if not reactions then
@@ -180,23 +227,27 @@ local function drop(source, reaction)
   return #reactions == 0
 end
 
---- As `drop`; and when nothing is interested any more, what computes `source` is cancelled.
-function P.forget(source, reaction, err)
-  if drop(source, reaction) then P.cancel(source, err) end
-end
-
 --- Reject a pending promise and cancel what it depends on, unless something else waits for that too. Returns whether
 --- there was anything to cancel.
 function P.cancel(state, err)
   if state.state ~= "pending" then return false end
-  local sources, task = state.sources, state.task
-  state.sources = nil
-  P.reject(state, err)
-  if task then scheduler.cancel(task, err) end
-  if sources then
-    for source, reaction in next, sources do P.forget(source, reaction, err) end
+  local given_up = { state }
+  while #given_up > 0 do
+    local one = remove(given_up)
+    local sources, task = one.sources, one.task
+    one.sources = nil
+    P.reject(one, err)
+    if task then scheduler.cancel(task, err) end
+    for source, reaction in next, sources or {} do
+      if drop(source, reaction) and source.state == "pending" then given_up[#given_up + 1] = source end
+    end
   end
   return true
+end
+
+--- `reaction` is no longer interested in `source`; when nothing is any more, what computes it is cancelled.
+function P.forget(source, reaction, err)
+  if drop(source, reaction) then P.cancel(source, err) end
 end
 
 -- ── waiting ────────────────────────────────────────────────────────────────────────────────────────
@@ -222,7 +273,7 @@ end
 
 --- Wait until `state` is settled, at most `seconds` if given; returns whether it was in time.
 function P.wait(state, seconds)
-  state.handled = true
+  want(state)
   if state.state ~= "pending" then return true end
   local waiter = { what = "a promise", promise = state, cancel = withdraw }
   P.react(state, waiter)
@@ -264,8 +315,9 @@ end
 local function broke(task, err)
   local state = task.computes
   if state.state == "pending" then
+    if err == nil then err = without_reason() end
+    failure.inside(task.thread, err, "task") -- first: who learns of it may have to tell
     P.reject(state, err)
-    failure.inside(task.thread, err, "task")
   elseif not rawequal(err, task.cancelled) and not is_cancellation(err) then
     scheduler.on_failure(task, err)
   end
@@ -329,7 +381,7 @@ function meta.__index(object, key)
   if key == "state" then return state.state end
   if key == "value" then return state.values and state.values[1] end
   if key == "reason" then
-    state.handled = true
+    want(state)
     return state.err
   end
 end

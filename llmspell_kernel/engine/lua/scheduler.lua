@@ -22,11 +22,12 @@ local isyieldable, status = coroutine.isyieldable, coroutine.status
 local pack, unpack, sort = table.pack, table.unpack, table.sort
 local error, next, pcall, rawequal, select, setmetatable, type =
   error, next, pcall, rawequal, select, setmetatable, type
-local math_max, math_min = math.max, math.min
+local huge, math_max, math_min = math.huge, math.max, math.min
 
 local BATCH = 64 -- steps between two looks at the clock, the frames and the stop
 local SLICE = 0.02 -- seconds that a turn gives to the tasks once its own work is done
 local LONGEST = 3600 -- seconds to sleep at once
+local PATIENCE = 100 -- times that a cancelled task may go on waiting for something before it is ended where it is
 local DEEPEST = 40 -- waits inside one another, each of which takes some of C's stack
 
 -- What a task yields to the scheduler, through user coroutines in between (sandbox.lua passes it on). A function, since
@@ -39,6 +40,7 @@ local AWAIT, STOP = S.AWAIT, S.STOP
 local create = coroutines.create
 local NOW = { done = true } -- waiting for it is giving way
 local NEVER = { done = false }
+local NO_MORE = { done = false } -- what a task waits for that is to be ended
 
 local current -- the running task; nil in the main chunk and in the scheduler itself
 local main_cell = 0 -- the cell whose main chunk runs, or ran last
@@ -145,6 +147,7 @@ local function new_task(body, ...)
     on_end = on_end,
     waiter = false, -- what it waits for, or waited for last; false if it has not begun, or gave way by coroutine.yield
     cancelled = false, -- the error to end with
+    refused = 0, -- how often it tried to wait since
     queued = false,
     next = false,
   }
@@ -180,12 +183,21 @@ local function settle(task, ok, ...)
   raw_close(task.thread)
 end
 
+local function kill(task)
+  raw_close(task.thread)
+  settle(task, false, task.cancelled)
+end
+
 -- What a task gave when it was resumed: it waits, gives way, has returned or has raised.
 local function after_resume(task, ok, ...)
   current = nil
   local what, waiter = ...
   if ok and what == AWAIT then
     if waiter.done then enqueue(task) end
+    if waiter == NO_MORE then
+      S.give_up_on(task)
+      kill(task)
+    end
   elseif status(task.thread) == "dead" then
     settle(task, ok, ...)
   else
@@ -202,11 +214,6 @@ local function resume(task)
     return after_resume(task, raw_resume(task.thread, unpack(arguments, 1, arguments.n)))
   end
   return after_resume(task, raw_resume(task.thread))
-end
-
-local function kill(task)
-  raw_close(task.thread)
-  settle(task, false, task.cancelled)
 end
 
 -- Run tasks until none is ready, `waiter` is done or it is time to look around; returns whether to look.
@@ -291,6 +298,16 @@ local function pump_until(waiter)
   end
 end
 
+-- Raise in a cancelled task, which tries to wait. One that catches that for ever would hold up everything else.
+local function refuse(task)
+  task.refused = task.refused + 1
+  if task.refused > PATIENCE and isyieldable() then
+    task.waiter = NO_MORE
+    raw_yield(AWAIT, NO_MORE)
+  end
+  error(task.cancelled, 0)
+end
+
 local function abandon(waiter)
   if waiter.done then return end
   waiter.done = true
@@ -331,7 +348,7 @@ function S.wait(waiter)
   end
   if not waiter.done then -- this task was cancelled
     abandon(waiter)
-    error(task.cancelled, 0)
+    refuse(task)
   end
 end
 
@@ -344,7 +361,7 @@ end
 
 --- Raise if the running task has been cancelled.
 function S.check()
-  if current and current.cancelled then error(current.cancelled, 0) end
+  if current and current.cancelled then refuse(current) end
 end
 
 --- Let every other task that is ready run first.
@@ -356,7 +373,7 @@ function S.yield()
       raw_yield(AWAIT, NOW)
       if not task.cancelled then return end
     end
-    error(task.cancelled, 0)
+    refuse(task)
   else
     local round = { what = "its turn" }
     S.spawn(S.wake, round)
@@ -367,7 +384,7 @@ end
 function S.sleep(seconds)
   S.check()
   local waiter = { what = "sleep" }
-  timers.add(host.now() + seconds, waiter)
+  if seconds < huge then timers.add(host.now() + seconds, waiter) end
   S.wait(waiter)
 end
 
@@ -376,6 +393,9 @@ end
 --- Set while there are errors that nobody has looked at (promises.lua): called between steps with the cell whose main
 --- chunk is running, and at the end of a turn with nil.
 S.look = nil
+
+--- Set by promises.lua: puts in order what a stop has broken into.
+S.mend_promises = nil
 
 --- Set by what wants to have the last word in the cell that runs (lib/testing.lua): called with what its main chunk has
 --- returned (packed), it returns what the cell shows, or raises.
@@ -453,6 +473,7 @@ function S.after_stop()
     if not child.task or not tasks[child.task.id] then S.leave_child(number) end
   end
   mend()
+  if S.mend_promises then S.mend_promises() end
   conclude()
   return next_deadline()
 end

@@ -83,10 +83,12 @@ function M.origin_lines(origin)
   return lines
 end
 
---- What a task was made of: where its function begins.
-function M.name_of(body)
-  local info = getinfo(body, "S")
-  return place(info.source, info.linedefined)
+--- What a task was made of: where its function begins; of a function that is not the user's, where it was started.
+function M.name_of(task)
+  local info = getinfo(task.body, "S")
+  if info.what ~= "C" and not raise.is_own(info.source) then return place(info.source, info.linedefined) end
+  local first = task.origin[1]
+  return first and place(first[1], first[2]) or "a built-in function"
 end
 
 local function waiting_line(who, thread, waiter)
@@ -127,7 +129,7 @@ function M.list(tasks, current, now)
     local waiter = task.waiter
     list[#list + 1] = {
       id = task.id,
-      name = M.name_of(task.body),
+      name = M.name_of(task),
       cell = task.cell,
       seconds = now - task.began,
       state = task == current and "running" or (waiter and not waiter.done and "waiting" or "ready"),

@@ -83,7 +83,8 @@ def test_closing_wakes_receivers_and_leaves_what_was_sent(spell: Spell) -> None:
         (
             "channel.select({'>', channel.make()})",
             "bad argument #1 to 'channel.select' "
-            '({"|<-", channel[, handler]}, {"<-|", channel, value[, handler]} or {"default"[, handler]} expected)',
+            '({"|<-", channel[, handler]}, {"<-|", channel, value[, handler]} or {"default"[, handler]} expected, '
+            "got one that begins with '>')",
         ),
     ],
 )
@@ -194,3 +195,81 @@ def test_a_pipeline_of_tasks(spell: Spell) -> None:
         """
     )
     assert out.splitlines() == ["1", "4", "9", "16", "25"]
+
+
+@pytest.mark.parametrize("select", ["channel.select", "async.select"])
+@pytest.mark.parametrize(
+    ("case", "got"),
+    [
+        ("5", "number"),
+        ("", "none"),
+        ("channel.make()", "Channel"),
+        ("{'->', channel.make()}", "one that begins with '->'"),
+        ("{channel.make()}", "one that begins with Channel"),
+        ("{'|<-'}", "one whose channel is nil"),
+        ("{'<-|', channel.make(), 1, 2}", "one whose handler is number"),
+        ("{'default', 'x'}", "one whose handler is string"),
+    ],
+)
+def test_what_is_wrong_with_a_case_is_told(spell: Spell, select: str, case: str, got: str) -> None:
+    with pytest.raises(CellFailed) as failed:
+        spell.run(f"{select}({case})")
+    assert str(failed.value).startswith(f"bad argument #1 to '{select}' (")
+    assert str(failed.value).endswith(f"expected, got {got})")
+
+
+@pytest.mark.parametrize(
+    ("cases", "waits"),
+    [
+        ("{'|<-', a}", "a message"),
+        ("{'<-|', a, 1}", "a receiver"),
+        ("{'|<-', a}, {'|<-', b}", "one of 2 channels"),
+    ],
+)
+def test_a_deadlock_tells_what_a_select_waits_for(spell: Spell, cases: str, waits: str) -> None:
+    with pytest.raises(CellFailed, match=f"this code waits at cell 1:1 for {waits}$"):
+        spell.run(f"local a, b = channel.make(), channel.make() channel.select({cases})")
+
+
+def test_a_timer_leaves_a_channel_alone_that_was_closed_or_filled(spell: Spell) -> None:
+    out = spell.run(
+        "local closed, full = channel.after(0.01), channel.after(0.01) closed:close() full:send('mine') "
+        "async.sleep(0.05) print(closed:receive()) print(full:receive())"
+    )
+    assert out == "false\tnil\ntrue\tmine\n"
+
+
+def test_the_example_of_gopherlua(spell: Spell) -> None:
+    out = spell.run(
+        """
+        local function receiver(ch, quit)
+          local exit = false
+          while not exit do
+            channel.select(
+              {"|<-", ch, function(ok, v)
+                if not ok then
+                  print("channel closed")
+                  exit = true
+                else
+                  print("received:", v)
+                end
+              end},
+              {"|<-", quit, function(ok, v)
+                print("quit")
+                exit = true
+              end}
+            )
+          end
+        end
+        local function sender(ch, quit)
+          ch:send("1")
+          ch:send("2")
+          ch:close()
+        end
+        local ch, quit = channel.make(), channel.make()
+        async(receiver, ch, quit)
+        async(sender, ch, quit):await()
+        async.yield()
+        """
+    )
+    assert out == "received:\t1\nreceived:\t2\nchannel closed\n"

@@ -208,3 +208,66 @@ def test_an_error_ends_a_map(spell: Spell) -> None:
             "async.map({1, 2, 3}, function(n) if n == 2 then error('item ' .. n) end async.sleep(60) end)"
         )
     assert spell.run("print(#async.tasks())") == "0\n"
+
+
+LONG = 60_000  # of a chain: more than the stack is deep
+
+
+@pytest.mark.parametrize(
+    ("link", "end", "printed"),
+    [
+        ("p = promise.resolve(p)", "resolve(7)", "7\n"),
+        ("p = p:next(print)", "reject('no')", "nil\tno\n"),
+        ("p = promise.all{p}", "reject('no')", "nil\tno\n"),
+        ("p = promise.resolve(p)", "p:cancel('enough')", "nil\tenough\n"),
+    ],
+)
+def test_a_chain_of_promises_may_be_longer_than_the_stack_is_deep(
+    spell: Spell, link: str, end: str, printed: str
+) -> None:
+    begin = "local resolve, reject local p = promise.new(function(a, b) resolve, reject = a, b end)"
+    assert spell.run(f"{begin} for _ = 1, {LONG} do {link} end {end} print(p:await())") == printed
+    assert spell.run("print(promise.resolve(1):next(function(n) return n + 1 end):await())") == "2\n"
+
+
+def test_what_is_lost_later_is_told_in_the_cell_that_made_the_promise(spell: Spell) -> None:
+    spell.run("\nlate = promise.timeout(promise.new(function() end), 0.01)")
+    spell.run("late = nil async.sleep(0.05) collectgarbage()")
+    assert spell.written(2, 1).splitlines() == [
+        "Timeout in a promise, which nothing has waited for yet: no result within 0.01 seconds",
+        "  started at cell 1:2",
+    ]
+
+
+ALL = "function fails()\n  error('x')\nend\n"
+
+
+@pytest.mark.parametrize(
+    "together", ["all{async(fails)}", "race{async(fails)}", "all{promise.all{async(fails)}}"]
+)
+def test_of_several_the_place_of_the_error_is_told(spell: Spell, together: str) -> None:
+    spell.run(f"{ALL}both = promise.{together}")
+    place = ["  cell 1:2 in function 'fails'", "  started at cell 1:4"]
+    assert spell.err.splitlines()[-2:] == place
+    with pytest.raises(CellFailed) as failed:
+        spell.run("async.await(both)")
+    frames = [
+        (frame["kind"], frame.get("source"), frame.get("line")) for frame in failed.value.failure["frames"]
+    ]
+    assert frames[0] == ("function", "cell 1", 2)
+    assert frames[-1] == ("main", "cell 2", 1)
+
+
+def test_where_any_failed_is_where_the_last_did(spell: Spell) -> None:
+    with pytest.raises(CellFailed, match=r"^all failed: x; y; x$") as failed:
+        spell.run(f"{ALL}async.await(promise.any{{async(fails), promise.reject('y'), async(fails)}})")
+    assert [frame.get("line") for frame in failed.value.failure["frames"]] == [2, None, None, 4]
+
+
+def test_a_list_with_holes_and_names_is_taken_whole(spell: Spell) -> None:
+    out = spell.run(
+        "local list = {} for _, key in ipairs{1, 3, 'x'} do list[key] = promise.resolve(key) end "
+        "local all = promise.all(list):await() print(all[1], all[2], all[3], all.x)"
+        "print(promise.race(table.pack(promise.sleep(0.01))):await())"
+    )
+    assert out == "1\tnil\t3\tx\n\n"

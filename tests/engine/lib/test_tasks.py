@@ -316,3 +316,38 @@ def test_a_misused_function_names_the_users_line(spell: Spell) -> None:
     assert spell.run("\nprint(pcall(function() async.sleep(-1) end))") == (
         "false\tcell 2:2: bad argument #1 to 'async.sleep' (a number of at least 0 expected, got -1)\n"
     )
+
+
+@pytest.mark.parametrize(
+    "wait", ["async.sleep(60)", "channel.make():receive()", "async.yield()", "promise.sleep(60):await()"]
+)
+def test_a_task_that_goes_on_catching_its_cancellation_is_ended(spell: Spell, wait: str) -> None:
+    spell.run(
+        "job = async(function()\n"
+        "  local last <close> = setmetatable({}, {__close = function() print('closed') end})\n"
+        f"  while true do pcall(function() {wait} end) end\n"
+        "end) async.yield()"
+    )
+    assert spell.run("job:cancel() async.yield() async.yield() print(#async.tasks())") == "closed\n0\n"
+    assert spell.written(2, 1) == (
+        "task 1 (cell 1:1) was ended where it waits: it was cancelled, and caught that again and again\n"
+    )
+
+
+def test_a_timeout_ends_what_goes_on(spell: Spell) -> None:
+    out = spell.run(
+        "print(async.timeout(0.01, coroutine.wrap(function() while true do pcall(async.sleep, 1) end end)))"
+        "async.yield() print(#async.tasks())"
+    )
+    assert out == "nil\tno result within 0.01 seconds\n0\n"
+
+
+def test_a_task_of_a_built_in_function_has_the_name_of_its_place(spell: Spell) -> None:
+    assert spell.run("async(async.sleep, 60)\nasync(coroutine.wrap(async.sleep), 60) async.yield()") == ""
+    assert spell.run("for _, task in ipairs(async.tasks()) do print(task.name) end") == "cell 1:1\ncell 1:2\n"
+
+
+def test_a_sleep_for_ever_keeps_no_deadlock_secret(spell: Spell) -> None:
+    spell.run("async(async.sleep, math.huge) async.yield()")
+    with pytest.raises(CellFailed, match="deadlock"):
+        spell.run("channel.make():receive()")

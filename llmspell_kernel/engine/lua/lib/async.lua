@@ -2,12 +2,13 @@
 
 local promises = require("promises")
 local scheduler = require("scheduler")
-local channel = require("lib.channel")
+local channels = require("channels")
 local options_of = require("lib.options")
 local raise = require("raise")
 local framed = raise.framed
 
-require("lib.promise") -- what async gives has its methods
+require("lib.channel") -- what async gives has its methods
+require("lib.promise")
 
 local next, rawlen, type = next, rawlen, type
 local math_min = math.min
@@ -151,7 +152,8 @@ function M.map(list, fn, options)
 end
 
 --- Cancels a promise, or the task of that number (as `async.tasks()` lists them): what it waits for, and everything it
---- tries to wait for later, raises an error whose code is `cancelled`.
+--- tries to wait for later, raises an error whose code is `cancelled`. A task that catches this a hundred times, and goes
+--- on, is ended where it waits.
 --- ```lua
 --- local job = async(function() async.sleep(60) end)
 --- async.cancel(job)
@@ -194,7 +196,7 @@ end
 ---@param size? integer
 ---@return Channel channel
 function M.channel(size)
-  return framed(channel.make(raise.check_integer(1, "async.channel", size, 0, true)))
+  return (channels.make(raise.check_integer(1, "async.channel", size, 0, true) or 0))
 end
 
 --- Waits for the first of several channels; `channel.select`.
@@ -208,7 +210,7 @@ end
 ---@return any value
 ---@return boolean ok
 function M.select(...)
-  return framed(channel.select(...))
+  return framed(channels.select("async.select", ...))
 end
 
 --- Runs the callbacks and tasks that are ready. When there are none but something is under way, waits for it, up to

@@ -429,6 +429,8 @@ function breaker_meta.__call(breaker, ...)
   return finished(self, traced(self.fn, ...))
 end
 
+breaker_meta.members = breaker_methods
+
 function breaker_meta.__index(breaker, key)
   if breaker_methods[key] then return breaker_methods[key] end
   local self = breakers[breaker]

@@ -355,7 +355,7 @@ function M.wait_for(emitter, event, seconds)
     raise.check(2, "events.wait_for", "string", event)
     raise.check_number(3, "events.wait_for", seconds, 0, true)
   end
-  local object, state = promises.make()
+  local object, state = promises.make_here()
   local function heard(...) promises.fulfil(state, ...) end
   emitter:once(event, heard)
   if seconds then

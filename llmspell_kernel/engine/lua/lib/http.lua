@@ -65,6 +65,7 @@ end
 meta.__tostring = body_of
 meta.__concat = function(a, b) return body_of(a) .. body_of(b) end
 meta.__len = function(self) return #body_of(self) end
+meta.members = Response
 meta.__index = function(_, key)
   local own = Response[key]
   if own ~= nil then return own end

@@ -170,6 +170,8 @@ function methods:is_enabled(level)
   return RANKS[check_level(1, "logger:is_enabled", level)] >= RANKS[loggers[self].level or settings.level]
 end
 
+meta.members = methods
+
 function meta.__index(logger, key)
   local method = methods[key]
   if not method then return nil end

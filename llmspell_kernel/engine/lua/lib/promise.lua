@@ -3,12 +3,13 @@
 local promises = require("promises")
 local scheduler = require("scheduler")
 local errorobject = require("errorobject")
+local failure = require("failure")
 local raise = require("raise")
 local framed = raise.framed
 
 local next, rawlen, type = next, rawlen, type
-local concat, pack, unpack = table.concat, table.pack, table.unpack
-local make, state_of, fulfil, reject = promises.make, promises.state_of, promises.fulfil, promises.reject
+local concat, math_type, pack, unpack = table.concat, math.type, table.pack, table.unpack
+local make, state_of, fulfil, reject = promises.make_here, promises.state_of, promises.fulfil, promises.reject
 
 local M = {}
 
@@ -95,26 +96,22 @@ end
 
 -- ── several at once ────────────────────────────────────────────────────────────────────────────────
 
--- Calls `each(key, state)` for the promises among `list`, `plain(key, value)` for everything else in it; returns how
--- many promises there are.
+-- Calls `each(key, state)` for the promises among `list`, after `plain(key, value)` for everything else in it.
 local function visit(name, list, plain, each)
   raise.check(1, name, "table", list)
-  local found = 0
-  local keys = {}
-  if rawlen(list) > 0 then
-    for index = 1, rawlen(list) do keys[index] = index end
-  else
-    for key in next, list do keys[#keys + 1] = key end
+  local keys, length = {}, rawlen(list)
+  for index = 1, length do keys[index] = index end
+  for key in next, list do -- what table.pack gives is a list
+    local listed = math_type(key) == "integer" and key >= 1 and key <= length or (key == "n" and length > 0)
+    if not listed then keys[#keys + 1] = key end
   end
   for _, key in next, keys do
-    local state = state_of(list[key])
-    if state then found = found + 1 else plain(key, list[key]) end
+    if not state_of(list[key]) then plain(key, list[key]) end
   end
   for _, key in next, keys do
     local state = state_of(list[key])
     if state then each(key, state) end
   end
-  return found
 end
 
 --- Waits for all of a list (or a table with names): fulfilled with a table of their values, in the same places, or
@@ -165,13 +162,14 @@ function M.race(list)
   return object
 end
 
-local function none_left(reasons)
+local function none_left(reasons, last)
   local told = {}
-  for _, reason in next, reasons do told[#told + 1] = errorobject.text(reason) end
+  for _, reason in next, reasons do told[#told + 1] = failure.text(reason) end
   return errorobject.new({
     code = "all_failed",
     message = #told == 0 and "there was nothing to wait for" or "all failed: " .. concat(told, "; "),
     details = { reasons = reasons },
+    cause = last,
   })
 end
 
@@ -184,11 +182,11 @@ end
 ---@return Promise promise
 function M.any(list)
   local object, state = make()
-  local reasons, left = {}, 1
+  local reasons, left, last = {}, 1, nil
   local function failed(key, reason)
-    if key then reasons[key] = reason end
+    if key then reasons[key], last = reason, reason end
     left = left - 1
-    if left == 0 then reject(state, none_left(reasons)) end
+    if left == 0 then reject(state, none_left(reasons, last)) end
   end
   visit("promise.any", list, function(_, value) fulfil(state, value) end, function(key, source)
     left = left + 1

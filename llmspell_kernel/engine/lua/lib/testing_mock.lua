@@ -92,6 +92,8 @@ function meta.__call(mock, ...)
   if own.fn then return own.fn(...) end
 end
 
+meta.members = methods
+
 function meta.__index(mock, key)
   if methods[key] then return methods[key] end
   if key == "calls" then return mocks[mock].calls end
