@@ -152,8 +152,8 @@ function M.map(list, fn, options)
 end
 
 --- Cancels a promise, or the task of that number (as `async.tasks()` lists them): what it waits for, and everything it
---- tries to wait for later, raises an error whose code is `cancelled`. A task that catches this a hundred times, and goes
---- on, is ended where it waits.
+--- tries to wait for later, raises an error whose code is `cancelled`. A task that catches this a hundred times and
+--- goes on is ended where it waits.
 --- ```lua
 --- local job = async(function() async.sleep(60) end)
 --- async.cancel(job)
