@@ -101,7 +101,6 @@ DOTTED = {"Counter", "Gauge", "Histogram", "Logger", "Timer"}
 """Types whose methods may be called with a dot too."""
 
 NAMES = {
-    "async.select": "channel.select",
     "compat.loadstring": "loadstring",
     "compat.unpack": "unpack",
     "compat.gfind": "string.gfind",
