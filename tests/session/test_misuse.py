@@ -412,7 +412,7 @@ REFUSED = {
     "(list of { key, value } expected, one is a number)",
     "data.to_yaml(coroutine.create(print))": "bad argument #1 to 'data.to_yaml' (a coroutine cannot cross)",
     "http.encode({ a = { b = 1 } })": "'http.encode': the parameter 'a' is neither a plain value nor a list of such",
-    "http.response({ status = 'x' })": "bad field 'status' to 'http.response' (integer expected, got string)",
+    "http.response({ status = 'x' })": "bad option 'status' to 'http.response' (integer expected, got string)",
     "observability.histogram('h'):time(5)": "bad argument #1 to 'histogram:time' (function expected, got number)",
     "observability.counter('c').add({})": "bad argument #1 to 'counter:add' (number expected, got table)",
     "observability.gauge('g'):decrease('x')": "bad argument #1 to 'gauge:decrease' (number expected, got string)",
