@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
@@ -24,6 +25,8 @@ MARK = "$auth"
 """The field by which a reference is known."""
 _EARLY_SECONDS = 30.0
 """Before a token ends it is asked for again."""
+_REASON = re.compile(r"[a-z_]{1,40}")
+"""Why there is no token, as RFC 6749, 5.2 has it."""
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +48,7 @@ def reference_of(value: Any, where: str) -> Reference:
     try:
         return msgspec.convert(value, Reference)
     except msgspec.ValidationError as error:
-        raise BadArgument(f"{where} is not a credential of the auth module ({error})") from error
+        raise BadArgument(f"{where} is no credential, such as auth.bearer makes") from error
 
 
 class Credentials:
@@ -148,14 +151,21 @@ class Credentials:
             )
         )
         try:
-            answer = msgspec.json.decode(reply.body, type=_Token)
-        except msgspec.MsgspecError as error:
+            answer = msgspec.json.decode(reply.body, type=_Token, strict=False)
+        except msgspec.MsgspecError:
+            answer = _Token()
+        if reply.status >= 300 or not answer.access_token:
+            reason = f" ({answer.error})" if _REASON.fullmatch(answer.error) else ""
             raise AuthenticationFailed(
-                f"no token for the secret {reference.secret}: its server answered with status {reply.status}"
-            ) from error
+                f"no token for the secret {reference.secret}: {shown(reference.token_url)} answered with "
+                f"status {reply.status}{reason}",
+                suggestion="see whether token_url, client_id and the secret are right",
+                retryable=reply.status >= 500 or reply.status == 429,
+            )
         return answer.access_token, answer.expires_in
 
 
 class _Token(msgspec.Struct, frozen=True):
-    access_token: str
+    access_token: str = ""
     expires_in: float = 300.0
+    error: str = ""

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import MissingGrant, NotFound, WorldError
+from llmspell_kernel.grants.folders import is_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -168,6 +169,8 @@ def _listing(place: Place, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         with os.scandir(opened if os.scandir in os.supports_fd else str(place.path)) as entries:
             for entry in entries:
+                if not is_text(entry.name):
+                    continue
                 status = entry.stat(follow_symlinks=False)
                 kind = "folder" if entry.is_dir(follow_symlinks=False) else "other"
                 kind = "file" if entry.is_file(follow_symlinks=False) else kind

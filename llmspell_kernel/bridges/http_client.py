@@ -27,6 +27,7 @@ import msgspec
 from llmspell_kernel import __version__
 from llmspell_kernel.bridges.http_body import BadlyPacked, TooLarge, read_body
 from llmspell_kernel.bridges.registry import Host
+from llmspell_kernel.bridges.secret_words import hide, hide_text
 from llmspell_kernel.errors import BadArgument, ConnectionFailed, Timeout, WorldError
 from llmspell_kernel.grants import Target
 from llmspell_kernel.grants.hosts import parse_url
@@ -132,6 +133,7 @@ class HttpClient:
             target = await self._host.granted(lambda grants, url=url: grants.target(url), ask.why)
             first = first or target
             attachment = await ask.attach(target) if ask.attach and target == first else Attachment()
+            _check_attached(ask.headers, attachment.headers)
             async with self._slots:
                 reply = await self._one(ask, target, attachment, time)
             location = reply.headers.get("location")
@@ -328,6 +330,20 @@ def _check_headers(headers: Iterable[tuple[str, str]]) -> None:
             raise BadArgument(f"the header '{shown(name)}' holds characters that a header cannot")
 
 
+def _check_attached(headers: Headers, attached: Headers) -> None:
+    """Refuse a credential that cannot be sent as it is; the message must not hold it."""
+    _check_headers((name, "") for name, _ in attached)
+    given = {name.lower() for name, _ in headers}
+    for name, value in attached:
+        if name.lower() in given:
+            raise BadArgument(f"the header '{shown(name)}' is given twice: as such, and by a credential")
+        given.add(name.lower())
+        if not _HEADER_VALUE.fullmatch(value):
+            raise BadArgument(
+                f"the secret for the header '{shown(name)}' holds characters that a header cannot"
+            )
+
+
 @contextlib.asynccontextmanager
 async def _answer(
     transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, target: Target
@@ -397,14 +413,11 @@ def _redirected(ask: Ask, status: int, location: str, target: Target) -> Ask:
 
 
 def _reply(ask: Ask, response: httpx2.Response, body: bytes, attachment: Attachment) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    for word in attachment.words:
-        body = body.replace(word.encode(), b"[secret]")
-        headers = {name: value.replace(word, "[secret]") for name, value in headers.items()}
+    words = attachment.words
     return Reply(
         status=response.status_code,
-        reason=response.reason_phrase,
-        headers=headers,
-        body=body,
+        reason=hide_text(response.reason_phrase, words),
+        headers={name.lower(): hide_text(value, words) for name, value in response.headers.items()},
+        body=hide(body, words),
         url=ask.url,
     )

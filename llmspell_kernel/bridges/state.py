@@ -6,13 +6,10 @@ from typing import Any, ClassVar, cast
 
 from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host, Results
-from llmspell_kernel.bridges.state_store import Change, StateStore
+from llmspell_kernel.bridges.state_store import FILE, Change, StateStore
 from llmspell_kernel.engine import values
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument
-
-FILE = "state.sqlite"
-"""In the project's storage folder."""
 
 
 class StateBridge(Bridge):
@@ -65,8 +62,10 @@ class StateFiles(Bridge):
     async def commit(self, store: str, changes: list[Any], revision: int | None = None) -> Any:
         """Make all of the changes ``{ key, value, version }`` or none; returns whether they were made."""
         described = cast("list[dict[str, Any]]", changes)
-        self._host.acted(f"changed the persistent state '{store}'")
-        return await self._store.commit(store, [_change(change) for change in described], revision)
+        made = await self._store.commit(store, [_change(change) for change in described], revision)
+        if made:
+            self._host.acted(f"changed the persistent state '{store}'")
+        return made
 
     @export()
     async def names(self) -> Any:

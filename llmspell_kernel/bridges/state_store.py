@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,16 @@ import msgspec
 
 from llmspell_kernel.errors import WorldError
 
+FILE = "state.sqlite"
+"""In the project's storage folder."""
 _BUSY_SECONDS = 10.0
 _LARGEST = 2**30
 """Bytes of the whole file."""
 _PAGE = 4096
-_SCHEMA = """
+_VERSION = 1
+"""Of the tables, kept in the file; files of the first days say 0."""
+_SCHEMA = f"""
+pragma user_version = {_VERSION};
 create table if not exists stores (name text primary key, revision integer not null) without rowid;
 create table if not exists entries (
     store text not null, key blob not null, value blob not null, version integer not null, primary key (store, key)
@@ -60,6 +66,7 @@ class StateStore:
         self._file = file
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
         self._opened: sqlite3.Connection | None = None
+        self._identity = os.stat_result(range(10))
 
     async def read(self, store: str, key: bytes) -> Entry | None:
         """Return an entry, None if there is none."""
@@ -90,12 +97,8 @@ class StateStore:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._transaction, work, begin)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, OSError) as error:
             raise _told(error) from error
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise WorldError(
-                f"the state's file {self._file} cannot be used: {error}", code="io_error"
-            ) from error
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
         database = self._connection()
@@ -110,22 +113,36 @@ class StateStore:
         return result
 
     def _connection(self) -> sqlite3.Connection:
+        if self._opened is not None and not self._is_in_place():
+            self._close()
         if self._opened is None:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             database = sqlite3.connect(
                 self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
+                version = database.execute("pragma user_version").fetchone()[0]
+                if version > _VERSION:
+                    raise _unusable("a newer version of this program has written it")
                 database.execute("pragma trusted_schema = off")
                 database.execute("pragma journal_mode = wal")
                 database.execute("pragma synchronous = normal")
                 database.execute(f"pragma max_page_count = {_LARGEST // _PAGE}")
-                database.executescript(_SCHEMA)
+                if version < _VERSION:
+                    database.executescript(_SCHEMA)
+                self._identity = self._file.stat()
             except BaseException:
                 database.close()
                 raise
             self._opened = database
         return self._opened
+
+    def _is_in_place(self) -> bool:
+        """Tell whether the file that is open is the one that is there: what goes into a removed one is lost."""
+        try:
+            return os.path.samestat(self._file.stat(), self._identity)
+        except OSError:
+            return False
 
     def _close(self) -> None:
         if self._opened is not None:
@@ -133,15 +150,33 @@ class StateStore:
             self._opened = None
 
 
-def _told(error: sqlite3.OperationalError) -> WorldError:
+def _told(error: sqlite3.Error | OSError) -> WorldError:
+    """Say in our words what the system or SQLite says; where the file is, the person may see and the spell need not."""
+    if isinstance(error, OSError):
+        return _unusable(os.strerror(error.errno or 0))
     text = str(error)
     if "locked" in text or "busy" in text:
-        return WorldError("another notebook holds the state's file for too long", code="busy", retryable=True)
+        return WorldError(
+            "another notebook holds the project's state file for too long", code="busy", retryable=True
+        )
     if "full" in text:
         return WorldError(
-            f"the state's file is full (limit {_LARGEST >> 20} MB), or the disk is", code="storage_full"
+            f"the project's state file is full (limit {_LARGEST >> 20} MB), or the disk is",
+            code="storage_full",
+            suggestion="take away what is not needed: state.remove(name), s:delete(path)",
         )
-    return WorldError(f"the state's file cannot be used: {text}", code="io_error")
+    if isinstance(error, sqlite3.OperationalError):
+        return _unusable(text)
+    return _unusable("it is damaged, or no such file at all")
+
+
+def _unusable(why: str) -> WorldError:
+    return WorldError(
+        f"the project's state file cannot be used: {why}",
+        code="io_error",
+        suggestion=f"it is {FILE} in the folder that `%config storage.folder` shows; "
+        "moved away, it begins anew without what it holds",
+    )
 
 
 def _entry(db: sqlite3.Connection, store: str, key: bytes) -> Entry | None:

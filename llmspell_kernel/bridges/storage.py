@@ -13,7 +13,7 @@ from llmspell_kernel.bridges.declaration import Bridge, export
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.errors import BadArgument, MissingGrant, NotFound, WorldError
 from llmspell_kernel.grants import Place, folders
-from llmspell_kernel.grants.folders import FolderRule
+from llmspell_kernel.grants.folders import FolderRule, is_text
 from llmspell_kernel.grants.missing import shown
 
 _FOLDER = "files"
@@ -69,8 +69,8 @@ class StorageBridge(Bridge):
                 f"{shown(path)} is too large for the storage folder (limit {limit})", code="too_large"
             )
         self._make_folders(place)
-        self._host.acted(f"wrote {place.path.name} in the storage folder")
         _write(place, data)
+        self._host.acted(f"wrote {place.path.name} in the storage folder")
         self._used = used - before + len(data)
         return True
 
@@ -87,7 +87,7 @@ class StorageBridge(Bridge):
             return False
         return True
 
-    @export(returns="string[]", example='print(#storage.list("no such folder/")) --> 0')
+    @export(returns="paths: string[]?, err: Error?", example='print(#storage.list("no such folder/")) --> 0')
     async def list(self, prefix: Annotated[str, "StoragePath"] = "") -> Any:
         """List the files of the storage folder, in order.
 
@@ -97,7 +97,7 @@ class StorageBridge(Bridge):
         root = self._root()
         found: list[str] = []
         for folder, _, names in os.walk(root):
-            paths = (Path(folder, name).relative_to(root).as_posix() for name in names)
+            paths = (Path(folder, name).relative_to(root).as_posix() for name in names if is_text(name))
             found += [path for path in paths if path.startswith(prefix) and not path.endswith(_PART)]
             if len(found) > _MOST_LISTED:
                 raise WorldError(
@@ -116,17 +116,24 @@ class StorageBridge(Bridge):
         size = _size(place)
         try:
             with place.parent() as (folder, name):
-                self._host.acted(f"deleted {place.path.name} in the storage folder")
                 remove(folder, name)
         except NotFound:
             return False
+        self._host.acted(f"deleted {place.path.name} in the storage folder")
         if self._used is not None:
             self._used -= size
         return True
 
     def _root(self) -> Path:
         root = self._host.settings.storage.folder / _FOLDER
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise WorldError(
+                f"the storage folder cannot be used: {os.strerror(error.errno or 0)}",
+                code="io_error",
+                suggestion="`%config storage.folder` shows where it is",
+            ) from error
         return Path(os.path.realpath(root))
 
     def _place(self, path: str, *, write: bool = False) -> Place:

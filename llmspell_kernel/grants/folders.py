@@ -43,6 +43,13 @@ _LONGEST = 4096
 """Characters of a path: of longer ones no system knows."""
 _DEEPEST = 128
 """Folders in a path: each is looked up several times, and those above it with it."""
+_CODES = {
+    errno.EACCES: "permission_denied",
+    errno.EPERM: "permission_denied",
+    errno.ENOSPC: "storage_full",
+    errno.EDQUOT: "storage_full",
+}
+"""What of the system's refusals a spell may want to tell apart."""
 _PATH_ONLY = getattr(os, "O_PATH", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _STEP = _PATH_ONLY | getattr(os, "O_DIRECTORY", 0) | _SAFE
@@ -223,6 +230,11 @@ def locate(
     return Place(path, held[0].root, asked, sealed, write)
 
 
+def is_text(name: str) -> bool:
+    """Tell whether a name that the system gave is text: Lua cannot ask for a file whose name is not UTF-8."""
+    return name.isascii() or name.encode("utf-8", "ignore").decode() == name
+
+
 def _not_granted(asked: str, lexical: Path, path: Path, *, write: bool) -> Exception:
     mode = "write" if write else "read"
     verb = "writing to" if write else "reading"
@@ -269,6 +281,6 @@ def _system_errors(asked: str) -> Generator[None]:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _refused(asked, "changed into a link while it was being opened", "changed") from error
-        code = "permission_denied" if isinstance(error, PermissionError) else "io_error"
+        code = _CODES.get(error.errno or 0, "io_error")
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         raise _refused(asked, f"cannot be used: {reason}", code) from error

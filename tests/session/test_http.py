@@ -265,6 +265,12 @@ hosts = ["127.0.0.1:{web.port}"]
 [secrets.ELSEWHERE]
 env = "MY_KEY"
 hosts = ["example.org"]
+[secrets.ODD]
+value = "a+b/c=\\"é&x"
+hosts = ["127.0.0.1:{web.port}"]
+[secrets.BROKEN]
+value = "line one\\nline two"
+hosts = ["127.0.0.1:{web.port}"]
 [secrets.UNSET]
 env = "NOT_THERE"
 hosts = ["127.0.0.1:{web.port}"]
@@ -300,6 +306,39 @@ async def test_a_key_in_the_url_is_not_told(keyed: Notebook, web: WebServer) -> 
     code = "local r = http.request{url = url .. '/echo?a=1', auth = auth.api_key('KEY', {query = 'key'})}"
     assert await keyed.value(f"{code} return r.url") == f'"{web.url}/echo?a=1"'
     assert web.seen[-1]["path"] == "/echo?a=1&key=my-key-value-123"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "auth = auth.bearer('ODD')",
+        "auth = auth.api_key('ODD', {query = 'k'})",
+        "auth = auth.basic('u', 'ODD')",
+    ],
+)
+async def test_a_secret_is_hidden_however_the_server_repeats_it(keyed: Notebook, options: str) -> None:
+    body = str(await keyed.value(f"http.request{{url = url, {options}}}.body"))
+    assert "[secret]" in body
+    assert not any(part in body for part in ("a+b", "a%2B", "a%2b", "=\\\\"))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ("auth = auth.bearer('BROKEN')", "the secret for the header 'Authorization' holds characters"),
+        ("headers = {authorization = 'x'}, auth = auth.bearer('KEY')", "'Authorization' is given twice"),
+        ("auth = auth.api_key('KEY', {header = 'Host'})", "the header 'Host' cannot be set"),
+        ("auth = auth.api_key('KEY', {header = 'X\\r\\nY'})", "the header 'X\\\\r\\\\nY' holds characters"),
+    ],
+)
+async def test_a_credential_that_cannot_be_sent_is_told_without_its_secret(
+    keyed: Notebook, web: WebServer, options: str, problem: str
+) -> None:
+    shown = str(await keyed.value(f"pcall(http.request, {{url = url, {options}}})"))
+    assert problem in shown
+    assert "line one" not in shown
+    assert "my-key" not in shown
+    assert web.seen == []
 
 
 @pytest.mark.parametrize(
@@ -348,15 +387,18 @@ async def test_oauth2_tokens_are_asked_for_once(keyed: Notebook, web: WebServer)
 async def test_an_oauth2_server_that_refuses_is_told(keyed: Notebook) -> None:
     code = "auth.oauth2{token_url = url .. '/token', client_id = 'you', secret = 'CLIENT'}"
     shown = await keyed.value(f"select(2, http.request{{url = url, auth = {code}}}).message")
-    assert "status 401" in str(shown)
+    assert "/token answered with status 401 (invalid_client)" in str(shown)
 
 
 async def test_references_are_data(keyed: Notebook) -> None:
     assert await keyed.value("tostring(auth.basic('u', 'KEY'))") == '"credential: basic KEY"'
-    assert "is not a credential" in str(await keyed.value("pcall(http.request, {url = url, auth = {x = 1}})"))
+    for wrong in ("{x = 1}", "'KEY'", "{['$auth'] = 'other', secret = 'KEY'}"):
+        shown = str(await keyed.value(f"pcall(http.request, {{url = url, auth = {wrong}}})"))
+        assert "the option 'auth' is no credential, such as auth.bearer makes\"" in shown
+    assert "a user's name holds no ':'" in str(await keyed.value("pcall(auth.basic, 'a:b', 'KEY')"))
     assert "needs 'token_url'" in str(await keyed.value("pcall(auth.oauth2, {})"))
-    shown = await keyed.value("local l = auth.list() return #l, l[1].name, l[1].set, l[4].set, l[2].hosts[1]")
-    assert shown == '4\t"CLIENT"\ttrue\tfalse\t"example.org"'
+    shown = await keyed.value("local l = auth.list() return #l, l[2].name, l[2].set, l[6].set, l[3].hosts[1]")
+    assert shown == '6\t"CLIENT"\ttrue\tfalse\t"example.org"'
 
 
 async def test_an_answer_reads_as_its_body_and_is_shown_with_its_status(keyed: Notebook) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from llmspell_kernel.errors import WorldError
 from llmspell_kernel.session.outcome import RolledBack, Succeeded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .conftest import Notebook, Open
@@ -194,12 +197,98 @@ async def test_a_store_that_another_holds_is_told(tmp_path: Path, monkeypatch: p
     await store.close()
 
 
-async def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
-    (tmp_path / "state.sqlite").write_bytes(b"not a database" * 100)
+def damaged(file: Path) -> None:
+    file.write_bytes(b"not a database" * 100)
+
+
+def newer(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("pragma user_version = 99")
+
+
+def no_folder(file: Path) -> None:
+    file.parent.rmdir()
+    file.parent.write_text("a file")
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (damaged, "it is damaged, or no such file at all"),
+        (newer, "a newer version of this program has written it"),
+        (no_folder, "File exists"),
+        (a_folder, "unable to open database file"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_told_without_its_place(
+    open_notebook: Open, tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    (tmp_path / "kept").mkdir()
+    make(tmp_path / "kept" / "state.sqlite")
+    notebook = await open_notebook(storage_folder=str(tmp_path / "kept"))
+    code = (
+        "local r, err = state.load('s', 'k') return err.code .. ', ' .. err.message .. ', ' .. err.suggestion"
+    )
+    shown = str(await notebook.value(code))
+    assert shown.startswith(f"\"io_error, the project's state file cannot be used: {why}, ")
+    assert "%config storage.folder" in shown
+    assert str(tmp_path) not in shown
+
+
+async def test_a_file_of_the_first_days_is_taken(tmp_path: Path) -> None:
     store = StateStore(tmp_path / "state.sqlite")
-    with pytest.raises(WorldError, match="cannot be used"):
-        await store.read("s", b"k")
+    assert await store.commit("s", [Change(b"k", b"v")])
     await store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.sqlite")) as database:
+        database.execute("pragma user_version = 0")
+    again = StateStore(tmp_path / "state.sqlite")
+    assert await again.names() == ["s"]
+    await again.close()
+
+
+async def test_a_full_disk_is_told_and_nothing_is_lost(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmspell_kernel.bridges.state_store._LARGEST", 100_000)
+    code = """
+    local s, count = state.create('s', {persistent = true}), 0
+    while true do
+      local done, err = s:set('k' .. count + 1, ('x'):rep(10000))
+      if not done then return err.code, count > 3, #s:keys() == count, err.suggestion end
+      count = count + 1
+    end"""
+    shown = str(await notebook.value(code))
+    assert shown.startswith('"storage_full"\ttrue\ttrue\t"take away what is not needed')
+
+
+async def test_a_file_that_is_removed_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "kept" / "state.sqlite")
+    assert await store.commit("s", [Change(b"k", b"v")])
+    shutil.rmtree(tmp_path / "kept")
+    assert await store.read("s", b"k") is None
+    assert await store.commit("s", [Change(b"k", b"w")])
+    await store.close()
+    other = StateStore(tmp_path / "kept" / "state.sqlite")
+    assert (await other.read("s", b"k")) is not None
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("state.create('\\xff', {persistent = true})", "state.create"),
+        ("state.remove('\\xff')", "state.remove"),
+        ("state.save('\\xff', 'k', 1)", "state.save"),
+        ("state.list_keys('\\xff')", "state.list_keys"),
+    ],
+)
+async def test_names_are_text(notebook: Notebook, code: str, name: str) -> None:
+    shown = str(await notebook.value(f"pcall(function() return {code} end)"))
+    assert f"bad argument #1 to '{name}' (a name is text in UTF-8)" in shown
 
 
 async def test_changes_are_all_made_or_none(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -120,3 +121,38 @@ async def test_paths_that_would_take_minutes_are_refused(cell: Notebook, folder:
     code = "pcall(storage.write, ('d/'):rep(2000) .. 'f', 'x')"
     assert "a path leads through at most 128 folders" in str(await cell.value(code))
     assert os.listdir(folder) == []
+
+
+async def test_a_folder_that_cannot_be_made_is_told_without_its_place(
+    open_notebook: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("a file")
+    cell = await open_notebook(storage_folder=str(tmp_path / "kept"))
+    for call in ("read('a')", "write('a', 'x')", "list()", "delete('a')", "get('a')", "set('a', 1)"):
+        code = (
+            f"local r, err = storage.{call} return err.code .. ', ' .. err.message .. ', ' .. err.suggestion"
+        )
+        shown = str(await cell.value(code))
+        assert shown.startswith('"io_error, the storage folder cannot be used: Not a directory, `%config'), (
+            call
+        )
+        assert str(tmp_path) not in shown
+    assert await cell.value("storage.exists('a')") == "false"
+
+
+async def test_files_whose_names_are_no_text_are_passed_by(cell: Notebook, folder: Path) -> None:
+    (folder / os.fsdecode(b"bad\xff")).write_text("x")
+    assert await cell.value("storage.write('é', 'x'), table.concat(storage.list(), ' ')") == 'true\t"é"'
+
+
+async def test_a_full_disk_is_told(cell: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cell.value("storage.write('a', 'old');")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    code = "local done, err = storage.write('a', 'new') return done, err.code, err.message"
+    assert await cell.value(code) == 'nil\t"storage_full"\t"a cannot be used: No space left on device"'
+    monkeypatch.undo()
+    assert await cell.value("storage.read('a'), #storage.list()") == '"old"\t1'

@@ -84,9 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _token(self, seen: dict[str, Any]) -> None:
         wanted = "Basic " + base64.b64encode(b"me:client-secret-value").decode()
         if seen["headers"].get("authorization") != wanted:
-            self._answer(401, b"{}")
+            self._answer(401, b'{"error": "invalid_client"}')
             return
-        self._answer(200, json.dumps({"access_token": "token-abcdef", "expires_in": 60}).encode())
+        self._answer(200, json.dumps({"access_token": "token-abcdef", "expires_in": "60"}).encode())
 
     def log_message(self, *args: Any) -> None:
         pass

@@ -4,6 +4,7 @@ local options_of = require("lib.options")
 local raise = require("raise")
 
 local next, setmetatable = next, setmetatable
+local find = string.find
 
 local M = {}
 
@@ -41,6 +42,7 @@ end
 ---@return Credential credential
 function M.basic(user, name)
   raise.check(1, "auth.basic", "string", user)
+  if find(user, ":", 1, true) then raise.refuse(1, "auth.basic", "a user's name holds no ':'") end
   raise.check(2, "auth.basic", "string", name)
   return reference("basic", name, "auth.basic", { user = user })
 end

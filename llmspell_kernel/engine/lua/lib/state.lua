@@ -17,6 +17,7 @@ local tonumber, tostring, type = tonumber, tostring, type
 local find, gsub, match, random = string.find, string.gsub, string.match, math.random
 local pack, unpack = table.pack, table.unpack
 local getinfo = debug.getinfo
+local utf8_len = utf8.len
 
 local file = {}
 for _, name in next, { "read", "all", "commit", "names" } do file[name] = bridge.bind("state_files", name) end
@@ -236,7 +237,7 @@ function State:get(where, default)
   return framed(got("state:get", self, where, default))
 end
 
---- Sets what is at a path, making the tables on the way. Returns true, or `nil, err`.
+--- Sets what is at a path, making the tables on the way in the place of what is none. Returns true, or `nil, err`.
 --- ```lua
 --- local s = state.create()
 --- s:set("a.b", 1)
@@ -474,6 +475,12 @@ end
 
 -- ── the module ─────────────────────────────────────────────────────────────────────────────────────
 
+-- A name that the project's file can hold.
+local function check_name(index, caller, name, optional)
+  raise.check(index, caller, "string", name, optional)
+  if name and not utf8_len(name) then raise.refuse(index, caller, "a name is text in UTF-8") end
+end
+
 local OPTIONS = { persistent = "boolean", defaults = "table" }
 
 --- What a state begins with, and where it is kept.
@@ -495,7 +502,7 @@ function M.create(name, options)
   if name ~= nil and type(name) ~= "string" and (type(name) ~= "table" or raise.is_object(name)) then
     raise.bad_argument(1, "state.create", "string or table", name)
   end
-  raise.check(1, "state.create", "string", name, true)
+  check_name(1, "state.create", name, true)
   options = options_of.read(2, "state.create", options, OPTIONS)
   local defaults = options.defaults or {}
   if options.persistent and not name then raise.raise("'state.create': what is persistent needs a name") end
@@ -531,13 +538,13 @@ end
 ---@param name StateName
 ---@return boolean done
 function M.remove(name)
-  raise.check(1, "state.remove", "string", name)
+  check_name(1, "state.remove", name)
   return framed(State.clear(object_of(name, in_file(name))))
 end
 
 -- What `state.save` and its like keep under a scope's name.
 local function scope_of(scope, caller)
-  raise.check(1, caller, "string", scope)
+  check_name(1, caller, scope)
   return in_file("scope:" .. scope)
 end
 
