@@ -19,7 +19,6 @@ from llmspell_kernel.engine.client import EngineClient
 from llmspell_kernel.engine.values import CallbackRef
 from llmspell_kernel.errors import BadArgument, Cancelled, EngineDied, EngineError, SpellError
 from llmspell_kernel.session import problems, programs, usage
-from llmspell_kernel.session.areas import Areas
 from llmspell_kernel.session.assistance import Assistance
 from llmspell_kernel.session.calls import BridgeCalls
 from llmspell_kernel.session.checkpoints import Checkpoints, Noted
@@ -27,7 +26,7 @@ from llmspell_kernel.session.ids import Ids
 from llmspell_kernel.session.launching import engine_options, lua_limits
 from llmspell_kernel.session.models import lend_models, open_models
 from llmspell_kernel.session.outcome import Failed, Interrupted, Outcome, RolledBack, Succeeded
-from llmspell_kernel.session.output import CellOutput
+from llmspell_kernel.session.outputs import Outputs
 from llmspell_kernel.session.permissions import Permissions
 from llmspell_kernel.session.programs import Nesting
 from llmspell_kernel.session.references import References
@@ -52,13 +51,10 @@ if TYPE_CHECKING:
     from llmspell_kernel.session.checkpoints import Point, Undone
 
 T = TypeVar("T")
-_OUTPUTS_KEPT = 256
 TIGHTENED_LIVE = ("time", "grace", "output")
 """The limits that a cell may tighten: those that the session itself watches, not the engine."""
 _LEARN_SECONDS = 0.5
 """That a program which has ended may take to say what it compiled."""
-
-_SPILL_LIMIT = 1 << 30
 
 
 class Session:
@@ -82,8 +78,9 @@ class Session:
         self._references = References(self._forget, settings)
         self._client.decoder = self._references.decoder
         self._warned: set[str] = set()
+        self._outputs = Outputs(lambda: self.settings.limits.output)
         self._calls = BridgeCalls(
-            self._registry, self._references, self._surface_of, self._send, self._warned
+            self._registry, self._references, self._outputs.surface, self._send, self._warned
         )
         self.checkpoints = Checkpoints(
             self._client, settings, self._note, self._calls.forked, self._references.uncheckpointed
@@ -92,9 +89,6 @@ class Session:
             settings.grants, asks=settings.asks, running=lambda: self._stopping.cell
         )
         self._models: Models | None = None
-        self._surfaces: dict[int, Surface] = {}
-        self._outputs: dict[int, CellOutput] = {}
-        self._areas = Areas(settings.limits.output)
         self.sources: dict[str, str] = {}
         """Source of each cell that ran, by chunk name; of repeated names the last."""
         self._files: dict[str, str] = self._registry.sources()
@@ -277,7 +271,9 @@ class Session:
         self._help.live.forget()
         if self._models is not None and self._models.recorder is not None:
             self._models.recorder.begin_cell()
-        output = self._open_output(cell, surface)
+        output = self._outputs.open_cell(
+            cell, surface, partial(self._stopping.softly, wire.StopReason.OUTPUT)
+        )
         self.checkpoints.begin_cell(name if mode == "cell" else "", self.memory_used)
         if mode == "cell":
             self.sources[name] = code
@@ -291,7 +287,7 @@ class Session:
         finally:
             self._stopping.end()
             output.finish()
-            self._areas.flush()
+            self._outputs.flush_areas()
         if (
             self._stopping.killed
         ):  # it had stopped just then: what it said is true of an engine that is no more
@@ -534,11 +530,11 @@ class Session:
 
     def open_area(self, surface: AreaSurface) -> int:
         """Give `surface` a number that `invoke` takes as a cell."""
-        return self._areas.open(surface)
+        return self._outputs.open_area(surface)
 
     def close_area(self, number: int) -> None:
         """Forget an area."""
-        self._areas.close(number)
+        self._outputs.close_area(number)
 
     def learned(self, chunk: str, source: str) -> None:
         """Note the source of a file; see `registry.Host.learned`."""
@@ -560,7 +556,7 @@ class Session:
 
     async def run_program(self, program: Program) -> Any:
         """Run a spell in a fresh state; see `registry.Host.run_program`."""
-        return await programs.run(self, program, self._outputs.get(current_call.get().cell))
+        return await programs.run(self, program, self._outputs.output(current_call.get().cell))
 
     async def ask_engine(self, module: str, function: str, *arguments: Any) -> Any:
         """Ask the engine's own Lua, between cells; raises `EngineError`."""
@@ -584,9 +580,7 @@ class Session:
     def on_output(self, frame: wire.Output) -> None:
         """Pass on what a cell wrote."""
         self.checkpoints.mark_stale()
-        output = self._outputs.get(frame.cell) or self._areas.output(frame.cell)
-        if output is not None:
-            output.write(frame.stream, frame.data)
+        self._outputs.write(frame)
 
     def on_call(self, frame: wire.Call) -> None:
         """Serve a bridge call."""
@@ -612,21 +606,6 @@ class Session:
 
     def on_died(self, error: EngineDied) -> None:
         """Between cells: the next one starts or wakes an engine."""
-
-    # ── output ───────────────────────────────────────────────────────────────────────────────────
-
-    def _open_output(self, cell: int, surface: Surface) -> CellOutput:
-        on_flood = partial(self._stopping.softly, wire.StopReason.OUTPUT)
-        output = CellOutput(surface, self.settings.limits.output, _SPILL_LIMIT, on_flood)
-        self._surfaces[cell] = surface
-        self._outputs[cell] = output
-        # tasks that outlive their cell write to it; of very many cells only the last can still be written to
-        self._surfaces.pop(cell - _OUTPUTS_KEPT, None)
-        self._outputs.pop(cell - _OUTPUTS_KEPT, None)
-        return output
-
-    def _surface_of(self, cell: int) -> Surface:
-        return self._surfaces.get(cell) or self._areas.surface(cell) or self._surfaces[max(self._surfaces)]
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
