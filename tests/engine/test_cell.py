@@ -145,6 +145,8 @@ def test_a_final_call_is_no_tail_call(cell: Notebook) -> None:
     assert cell("local x = 1\nblame()") == "raised cell 2:2: told"
     assert cell("blame(),\nnil") == "raised cell 3:1: told"
     assert cell("blame();") == "raised cell 4:1: told"
+    assert cell("return blame()") == "raised cell 5:1: told"
+    assert cell("local x = 1 return blame() ;") == "raised cell 6:1: told"
 
 
 def test_positions_are_the_cells_own(cell: Notebook) -> None:

@@ -10,7 +10,7 @@
 -- upvalues for, are reached through a stand-in for _ENV, at the speed of a metamethod.
 --
 -- Values are what the cell's last expressions, or its last call, give; a semicolon after them hides them. An explicit
--- `return` always shows what it returns, and is a tail call where Lua makes it one.
+-- `return` at the end always shows what it returns; it is no tail call, so that errors in what it calls have its place.
 
 local compiled = require("compiled")
 local parse = require("parse").parse
@@ -119,7 +119,8 @@ local function rewritten(source, result, keep, keep_locals, statements)
   if values and not (values.hidden and values.call) then
     -- a call alone goes through KEEP so that it is no tail call: the cell stays in tracebacks
     local through = values.hidden or values.call
-    local opening = " return " .. keep .. "(" .. (values.hidden and HIDDEN or VALUES) .. ", "
+    local opening = " " .. keep .. "(" .. (values.hidden and HIDDEN or VALUES) .. ", "
+    if not values.returned then opening = " return" .. opening end
     insert(values.first - 1, through and opening or " return ")
     if through then insert(values.last, ")") end
   end

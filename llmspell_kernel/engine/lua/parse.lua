@@ -515,15 +515,40 @@ local function values_or_statement()
   fail(count > 1 and kind ~= "=" and "'=' expected" or "syntax error")
 end
 
+-- The `return` that ends a cell; where it returns what one call gives, that call.
+local function last_return()
+  advance()
+  local first, what = starts[index], nil
+  if kind == "name" or kind == "(" then
+    what = suffixed()
+    if BINARY[kind] then
+      operators()
+      what = nil
+    end
+    while kind == "," do
+      advance()
+      expression()
+      what = nil
+    end
+  elseif not BLOCK_END[kind] and kind ~= ";" then
+    expression_list()
+  end
+  local values = what == "call" and { first = first, last = last_end, call = true, returned = true } or nil
+  if kind == ";" then advance() end
+  return values
+end
+
 local function cell()
   local locals, values = {}, nil
   while kind ~= "<eof>" do
     local anonymous = kind == "function" and peek() == "("
     local statement = not anonymous and STATEMENT[kind]
-    if statement then
-      local returned, names, attributes = statement()
+    if kind == "return" then
+      values = last_return()
+      break
+    elseif statement then
+      local _, names, attributes = statement()
       if names then locals[#locals + 1] = { at = last_end, names = names, attributes = attributes } end
-      if returned then break end
     elseif BEGINS_EXPRESSION[kind] then
       values = values_or_statement()
     else
@@ -546,8 +571,9 @@ end
 
 --- Parse the source of a cell; it may end in values that no `return` is written before.
 -- Returns a table: `first` (the byte where Lua begins), `last` (where its last token ends), `locals` (a list of `at`,
--- the end of the statement, `names` and `attributes`), `values` (`first`, `last`, whether they are one `call`, and
--- whether they are `hidden` by a semicolon; nil if there are none), `mentions` (a set of names).
+-- the end of the statement, `names` and `attributes`), `values` (`first`, `last`, whether they are one `call`, whether
+-- a `return` is written before them, which is told of calls alone, and whether they are `hidden` by a semicolon; nil if
+-- there are none), `mentions` (a set of names).
 -- Or nil and a problem: `message`, `line`, `column`, `near`, and whether it is `incomplete`.
 function M.parse(text)
   source, position = text, beginning(text)
