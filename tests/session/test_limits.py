@@ -84,7 +84,7 @@ async def test_instructions_count_that_are_executed_elsewhere(
     outcome = await watched.run(f"function busy() for i = 1, 800000 do end end {code}")
     assert isinstance(outcome, Interrupted)
     assert outcome.problem.evalue == "instructions limit reached (3,000,000)"
-    assert watched.session.used.instructions < 5_000_000
+    assert watched.session.used.instructions < 20_000_000  # without a limit it would be 80,000,000
     assert await watched.value("return keep") == "41"
 
 

@@ -116,6 +116,24 @@ async def test_what_cannot_be_prepared_fails_its_tests(notebook: Notebook) -> No
     assert await notebook.value(code) == "a\n  ✗ x\n      no\n  ✗ y\n      no\n2 failed"
 
 
+async def test_what_cannot_be_prepared_tells_its_calls_to_each_test(notebook: Notebook) -> None:
+    code = (
+        HEAD
+        + """
+    local function open() error("no file", 0) end
+    describe("a", function()
+      testing.before_all(function() open() end)
+      it("x", print)
+      it("y", print)
+    end)
+    local results = testing.run({raise = false})
+    return results.tests[1].traceback, results.tests[1].traceback == results.tests[2].traceback
+    """
+    )
+    calls = "  cell 1:2 in function 'open'\n  cell 1:4 in the function of line 4"
+    assert await notebook.value(code) == f"[[{calls}]]\ntrue"
+
+
 async def test_groups_of_a_cell_that_failed_do_not_run_in_the_next(notebook: Notebook) -> None:
     assert isinstance(
         await notebook.run(HEAD + "describe('a', function() it('x', error) end) error('oh')"), Failed

@@ -245,16 +245,16 @@ local function told(err, described)
   return described.message
 end
 
--- The calls through which a test came to its error, innermost first; nil if that was in the test's own function, whose
--- position the message tells. Frames outside that function are of no interest.
+-- The calls through which `fn`, a test or what prepares it, came to its error, innermost first; nil if that was in `fn`
+-- itself, whose position the message tells. Frames outside it are of no interest.
 local function calls_of(described, fn)
   local frames, kept, lines = described.frames or {}, {}, 0
-  local info = fn and getinfo(fn, "S")
+  local info = getinfo(fn, "S")
   for index = 1, #frames do
     local frame = frames[index]
     kept[index] = frame
     if frame.line then lines = lines + 1 end
-    if info and frame.defined == info.linedefined and frame.source == sub(info.source, 2) then break end
+    if frame.defined == info.linedefined and frame.source == sub(info.source, 2) then break end
   end
   if lines < 2 then return nil end
   return concat(trace.frame_lines({ frames = kept }), "\n")
@@ -267,7 +267,7 @@ local function awaited(ok, ...)
   return true
 end
 
-local function attempt(fn, seconds)
+local function called(fn, seconds)
   if not seconds then return awaited(traced(fn)) end
   local state = promises.state_of((promises.spawn(fn)))
   if promises.wait(state, seconds) then return traced(promises.await, state) end
@@ -276,47 +276,51 @@ local function attempt(fn, seconds)
   return false, err
 end
 
--- Call every function of the list; returns the first error.
+-- Call `fn`; returns nothing, or what is told of its error.
+local function attempt(fn, seconds)
+  local ok, err = called(fn, seconds)
+  if ok then return nil end
+  local described = failure.of(err)
+  return { message = err == nil and "raised nil" or told(err, described), traceback = calls_of(described, fn) }
+end
+
+-- Call every function of the list; returns what is told of the first error.
 local function call_all(list)
-  local failed
+  local fault
   for _, fn in next, list do
-    local ok, err = attempt(fn)
-    if not ok and not failed then failed = err end
+    local another = attempt(fn)
+    fault = fault or another
   end
-  return failed
+  return fault
 end
 
 local function before_each(group)
-  local failed = group.parent and before_each(group.parent)
-  return failed or call_all(group.before_each)
+  local fault = group.parent and before_each(group.parent)
+  return fault or call_all(group.before_each)
 end
 
 local function after_each(group)
-  local failed = call_all(group.after_each)
+  local fault = call_all(group.after_each)
   local outer = group.parent and after_each(group.parent)
-  return failed or outer
+  return fault or outer
 end
 
 local function prepared(group)
   if group.parent then
-    local failed = prepared(group.parent)
-    if failed then return failed end
+    local fault = prepared(group.parent)
+    if fault then return fault end
   end
   if group.broken == nil then group.broken = call_all(group.before_all) or false end
   return group.broken
 end
 
 local function run_test(group, test)
-  local err = prepared(group)
-  if err then return err end
-  err = before_each(group)
-  if not err then
-    local ok, raised = attempt(test.fn, test.timeout)
-    if not ok then err = raised == nil and "raised nil" or raised end
-  end
+  local fault = prepared(group)
+  if fault then return fault end
+  fault = before_each(group) or attempt(test.fn, test.timeout)
   local after = after_each(group)
   mocks.restore()
-  return err or after
+  return fault or after
 end
 
 local function any_only(group)
@@ -326,15 +330,14 @@ local function any_only(group)
   return false
 end
 
-local function record(suite, group, name, status, err, fn)
+local function record(suite, group, name, status, fault)
   suite[status] = suite[status] + 1
-  local described = err and failure.of(err)
   suite.tests[#suite.tests + 1] = {
     group = group.name,
     name = name,
     status = status,
-    message = err and told(err, described) or nil,
-    traceback = err and calls_of(described, fn) or nil,
+    message = fault and fault.message or nil,
+    traceback = fault and fault.traceback or nil,
   }
 end
 
@@ -347,13 +350,13 @@ local function run_group(suite, group, focused)
       record(suite, group, member.name, "skipped")
     else
       ran = true
-      local err = run_test(group, member)
-      record(suite, group, member.name, err and "failed" or "passed", err or nil, member.fn)
+      local fault = run_test(group, member)
+      record(suite, group, member.name, fault and "failed" or "passed", fault)
     end
   end
   if ran then
-    local err = call_all(group.after_all)
-    if err then record(suite, group, "(after all)", "failed", err) end
+    local fault = call_all(group.after_all)
+    if fault then record(suite, group, "(after all)", "failed", fault) end
   end
   return ran
 end
