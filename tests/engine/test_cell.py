@@ -461,7 +461,7 @@ end
 """
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12))
 def test_cells_do_what_one_chunk_does(tracer: LuaState, seed: int, size: int) -> None:
     """One chunk, the same as one cell, and cut into cells at every statement: the same trace, on the same lines."""

@@ -102,14 +102,14 @@ def echo(lua: LuaHarness) -> LuaHarness:
 
 
 @given(TREES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_tree_survives_the_way_into_lua_and_back(echo: LuaHarness, tree: Any) -> None:
     packed = echo.run(CODEC + "local v = codec.decode((...)) return codec.encode(v)", values.encode(tree))
     assert exact(values.decode(packed)) == exact(tree)
 
 
 @given(st.lists(TREES, max_size=5))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_argument_lists_keep_every_nil(echo: LuaHarness, arguments: list[Any]) -> None:
     source = CODEC + "local l = codec.decode_list((...)) return codec.encode_many(table.unpack(l, 1, l.n))"
     assert exact(values.decode_list(echo.run(source, values.encode(arguments)))) == exact(arguments)
@@ -153,7 +153,7 @@ def test_lua_values_arrive_as(lua: LuaHarness, expression: str, expected: Any) -
 
 
 @given(st.sets(st.integers(1, 9)), TREES.filter(lambda tree: tree is not None))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_list_with_holes_is_a_map_and_one_without_is_a_list(
     echo: LuaHarness, places: set[int], tree: Any
 ) -> None:
@@ -177,7 +177,7 @@ def _written(step: int | str) -> str:
 
 
 @given(STEPS, st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_cycle_anywhere_is_named_by_its_path(
     lua: LuaHarness, steps: list[int | str], data: st.DataObject
 ) -> None:
@@ -249,7 +249,7 @@ def test_null_is_a_value_of_its_own(lua: LuaHarness) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_decode_or_are_refused(echo: LuaHarness, data: bytes) -> None:
     echo.run(CODEC + "return (pcall(codec.decode, (...)))", data)
     with contextlib.suppress(ProtocolError):
@@ -257,7 +257,7 @@ def test_any_bytes_decode_or_are_refused(echo: LuaHarness, data: bytes) -> None:
 
 
 @given(TREES, st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_truncated_values_are_refused(echo: LuaHarness, tree: Any, data: st.DataObject) -> None:
     packed = values.encode([tree])
     cut = packed[: data.draw(st.integers(0, len(packed) - 1))]

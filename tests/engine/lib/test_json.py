@@ -39,7 +39,7 @@ def exact(value: Any) -> Any:
     return (type(value).__name__, repr(value))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_trees, ascii_only=st.booleans(), indent=st.sampled_from([None, 2]))
 def test_what_python_writes_comes_back_the_same(
     lua: LuaHarness, value: Any, ascii_only: bool, indent: int | None
