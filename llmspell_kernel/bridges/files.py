@@ -22,7 +22,7 @@ _MOST_OPEN = 256
 _LARGEST_READ = 16 * 2**20
 _LARGEST_SOURCE = 4 * 2**20
 _MOST_TEMPLATES = 32
-_MODULE = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+_MODULE = re.compile(r"[\w-]+([./][\w-]+)*", re.ASCII)
 _TEMPLATES = "./?.lua;./?/init.lua"
 _IN_C = {
     name: f"'{name}' is a library in C, of which cells can load none{instead}"
@@ -53,9 +53,11 @@ class OpenFile(Handle):
 
     type_name: ClassVar[str] = "OpenFile"
 
-    def __init__(self, fd: int, asked: str) -> None:
+    def __init__(self, fd: int, asked: str, among: weakref.WeakSet[OpenFile]) -> None:
         self._fd = fd
         self._asked = asked
+        self._among = among
+        among.add(self)
 
     @export()
     async def read(self, count: int) -> Any:
@@ -93,6 +95,7 @@ class OpenFile(Handle):
     async def close(self) -> None:
         """Close it, unless it is closed."""
         fd, self._fd = self._fd, -1
+        self._among.discard(self)
         if fd >= 0:
             os.close(fd)
 
@@ -138,16 +141,18 @@ class FilesBridge(Bridge):
     async def open(self, path: str, mode: str, why: str) -> Any:
         """Open a file of a granted folder."""
         if len(self._files) >= _MOST_OPEN:
-            raise WorldError(f"more than {_MOST_OPEN} files are open", code="too_many_files")
+            raise WorldError(
+                f"{_MOST_OPEN} files are open, and no more can be",
+                code="too_many_files",
+                suggestion="close those that are not needed: file:close()",
+            )
         writes = mode != "r"
         place = await self._place(path, why, write=writes)
         fd = place.open(_FLAGS[mode])
         _refuse_folder(fd, path)
         if writes:
             self._host.acted(f"opened {place.path} for writing")
-        file = OpenFile(fd, path)
-        self._files.add(file)
-        return file
+        return OpenFile(fd, path, self._files)
 
     @export()
     async def remove(self, path: str) -> Any:
@@ -163,8 +168,10 @@ class FilesBridge(Bridge):
         """Rename a file or folder."""
         source = await self._place(old, "os.rename", write=True)
         target = await self._place(new, "os.rename", write=True)
-        with source.parent() as (above, name), target.parent() as (folder, renamed):
-            os.rename(name, renamed, src_dir_fd=above, dst_dir_fd=folder)
+        with source.parent() as (above, name):
+            os.stat(name, dir_fd=above, follow_symlinks=False)  # one that is missing is told by its own name
+            with target.parent() as (folder, renamed):
+                os.rename(name, renamed, src_dir_fd=above, dst_dir_fd=folder)
         self._host.acted(f"renamed {source.path} to {target.path}")
         return True
 

@@ -125,5 +125,6 @@ def exit_code(problem: Problem) -> int:
 
 
 def without_shebang(source: str) -> str:
-    """The source of a program, whose first line may name its interpreter."""
+    """The source of a program, which may begin with a byte order mark and a line that names its interpreter."""
+    source = source.removeprefix("\ufeff")
     return "--" + source if source.startswith("#") else source

@@ -70,7 +70,25 @@ says("bad argument #2 to 'open' (invalid mode)", pcall(io.open, "in/text", "x"))
 says("bad argument #1 to 'open' (string expected", pcall(io.open))
 says("bad argument #1 to 'read' (invalid format)", pcall(function() return io.open("in/text"):read("x") end))
 says("in/nothing: no such file or folder", pcall(function() for _ in io.lines("in/nothing") do break end end))
-says("Bad file descriptor", select(2, io.open("in/text"):write("x"):flush()).message)
+says("Bad file descriptor", select(2, io.open("in/text"):write("x")).message)
+says("bad argument #1 to 'open' (a path is text in UTF-8)", pcall(io.open, "\xff"))
+says("bad argument #2 to 'rename' (a path is text in UTF-8)", pcall(os.rename, "a", "\xff"))
+says("bad argument #2 to 'lines' (invalid format)", pcall(io.lines, "in/text", "x"))
+says("bad argument #2 to 'seek' (number has no integer representation)",
+  pcall(function() return io.open("in/text"):seek("set", 1.5) end))
+says("2", io.open("in/text"):seek("set", 2.0))
+says("out/missing: no such file or folder", select(2, os.rename("out/missing", "out/other")).message)
+says("out/none/x: no such file or folder", select(2, os.rename(os.tmpname(), "out/none/x")).message)
+
+for _ = 1, 300 do assert(io.open("in/text")):close() end
+local open = {}
+repeat
+  local more, err = io.open("in/text")
+  open[#open + 1] = more
+until not more and says("too_many_files|close those that are not needed: file:close()", err.code, err.suggestion) == nil
+open[1]:close()
+open[1] = assert(io.open("in/text"))
+for _, one in ipairs(open) do one:close() end
 
 says("true|true", os.rename("out/new", "out/newer"), os.remove("out/newer"))
 says("not_found|2", select(2, os.remove("out/newer")).code, select(3, os.remove("out/newer")))

@@ -50,6 +50,26 @@ async def test_files_are_modules_that_run_once_until_they_are_let_go(cell: Noteb
     assert cell.last.out == "false\tlib/greet.lua:1: oops\n2\n"
 
 
+@pytest.mark.parametrize(
+    "begin", [b"", b"\xef\xbb\xbf", b"#!/usr/bin/lua\n", b"\xef\xbb\xbf#!/usr/bin/env lua\n"]
+)
+async def test_what_editors_put_before_a_file_is_passed_over(
+    cell: Notebook, tmp_path: Path, begin: bytes
+) -> None:
+    (tmp_path / "lib" / "begun.lua").write_bytes(begin + b"return 'told ' .. tostring(params.x)")
+    await cell.run("params = {x = 5}")
+    code = "require 'lib/begun', spell.include('lib/begun.lua'), spell.run('lib/begun.lua', {x = 6})"
+    assert await cell.value(code) == '"told 5"\t"told 5"\t"told 6"'
+    (tmp_path / "lib" / "wrong.lua").write_bytes(begin + b"error('here')")
+    line = 2 if b"#" in begin else 1
+    assert f"wrong.lua:{line}: here" in str(await cell.value("pcall(require, 'lib.wrong')"))
+
+
+async def test_a_name_that_is_no_text_is_refused(cell: Notebook) -> None:
+    shown = str(await cell.value("pcall(require, '\\xff')"))
+    assert "bad argument #1 to 'require' (a name is text in UTF-8)" in shown
+
+
 async def test_mistakes_are_told_with_their_places(cell: Notebook) -> None:
     assert "a -> b -> a" in await failure(cell, "require 'a'")
     assert "a -> b -> a" in await failure(cell, "require 'a'")

@@ -7,7 +7,8 @@ local scheduler = require("scheduler")
 
 local concat, next, rawget, rawset, setmetatable, tostring, type =
   table.concat, next, rawget, rawset, setmetatable, tostring, type
-local gmatch, gsub = string.gmatch, string.gsub
+local gmatch, gsub, sub = string.gmatch, string.gsub, string.sub
+local utf8_len = utf8.len
 local isyieldable, running, status = coroutine.isyieldable, coroutine.running, coroutine.status
 local read_module, read_source = bridge.bind("files", "lua_module"), bridge.bind("files", "lua_source")
 local read_instead = bridge.bind("files", "lua_instead")
@@ -96,8 +97,14 @@ function M.begin_cell()
   end
 end
 
+-- A file without what Lua's own loader passes over: a byte order mark, and a first line that names an interpreter.
+local function bare(source)
+  local text = gsub(source, "^\239\187\191", "")
+  return sub(text, 1, 1) == "#" and "--" .. text or text
+end
+
 local function run(name, path, source)
-  local fn, message = sandbox.load(source, "=" .. path, "t")
+  local fn, message = sandbox.load(bare(source), "=" .. path, "t")
   if not fn then raise.raise("module '" .. name .. "' cannot be loaded: " .. tostring(message)) end
   local value = fn(name, path)
   if value == nil then value = rawget(loaded, name) end
@@ -190,6 +197,7 @@ local function read(name) return read_module(name, templates()) end
 --- As cells call it.
 function M.require(name)
   raise.check(1, "require", "string", name)
+  if not utf8_len(name) then raise.refuse(1, "require", "a name is text in UTF-8") end
   if HIDDEN[name] and rawget(loaded, name) == nil then M.offer(name, require(HIDDEN[name])) end
   -- go-llmspell's `core` adds to libraries when it is required
   if name == "core" then require("lib.older.core").extend(sandbox.env) end

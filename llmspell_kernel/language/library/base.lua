@@ -149,7 +149,9 @@ function rawlen(v) end
 ---@return table table
 function rawset(table, index, value) end
 
---- Loads a module by name and returns it. Every module of this kernel is also a global of the same name.
+--- Loads a module by name and returns it. Every module of this kernel is also a global of the same name. Another name
+--- is that of a file: `lib.names` is `lib/names.lua` or `lib/names/init.lua` in the notebook's folder, which has to be
+--- granted, or where else `package.path` leads. A file runs once; `spell.reload` runs it again.
 --- ```lua
 --- local json = require("json")
 --- ```

@@ -9,11 +9,12 @@ local scheduler = require("scheduler")
 local raise = require("raise")
 local framed = raise.framed
 
-local find, format, gsub, match, sub = string.find, string.format, string.gsub, string.match, string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 local error, next, pcall, select, setmetatable, tonumber, tostring, type =
   error, next, pcall, select, setmetatable, tonumber, tostring, type
 local math_max, math_type = math.max, math.type
 local concat, pack, unpack = table.concat, table.pack, table.unpack
+local utf8_len = utf8.len
 
 local M = {}
 
@@ -164,12 +165,9 @@ local function read_count(state, count)
   return take(state, count)
 end
 
-local function read_one(state, wanted, index)
+local function read_one(state, wanted)
   if math_type(wanted) == "integer" then return read_count(state, wanted) end
-  local key = type(wanted) == "string" and sub(gsub(wanted, "^%*", ""), 1, 1)
-  local reader = key and readers[key]
-  if not reader then raise.raise(format("bad argument #%d to 'read' (invalid format)", index)) end
-  return reader(state)
+  return wanted(state)
 end
 
 local function read(state, formats)
@@ -177,15 +175,25 @@ local function read(state, formats)
   if not flushed then error(err, 0) end
   local results = {}
   for index = 1, formats.n do
-    results[index] = read_one(state, formats[index], index)
+    results[index] = read_one(state, formats[index])
     if results[index] == nil then return unpack(results, 1, index) end
   end
   return unpack(results, 1, formats.n)
 end
 
-local function formats_of(...)
+-- What is to be read: counts of bytes, and functions of `readers`. The first format is argument `first` of `name`.
+local function formats_of(name, first, ...)
   local formats = pack(...)
-  if formats.n == 0 then return { "l", n = 1 } end
+  if formats.n == 0 then return { readers.l, n = 1 } end
+  for index = 1, formats.n do
+    local wanted = formats[index]
+    if type(wanted) == "number" then
+      formats[index] = raise.check_whole(first + index - 1, name, wanted)
+    else
+      formats[index] = type(wanted) == "string" and readers[sub(gsub(wanted, "^%*", ""), 1, 1)]
+        or raise.refuse(first + index - 1, name, "invalid format")
+    end
+  end
   return formats
 end
 
@@ -197,7 +205,7 @@ local function returned(ok, ...)
 end
 
 function File.read(file, ...)
-  local state, formats = state_of(file, "read"), formats_of(...)
+  local state, formats = state_of(file, "read"), formats_of("read", 1, ...)
   return framed(returned(pcall(read, state, formats)))
 end
 
@@ -212,7 +220,7 @@ end
 
 function File.lines(file, ...)
   state_of(file, "lines")
-  return framed(lines(file, formats_of(...), false))
+  return framed(lines(file, formats_of("lines", 1, ...), false))
 end
 
 local WHENCE = { set = true, cur = true, ["end"] = true }
@@ -221,7 +229,7 @@ function File.seek(file, whence, offset)
   local state = state_of(file, "seek")
   whence, offset = whence or "cur", offset or 0
   if not WHENCE[whence] then raise.raise("bad argument #1 to 'seek' (invalid option '" .. tostring(whence) .. "')") end
-  if math_type(offset) ~= "integer" then raise.bad_argument(2, "seek", "integer", offset) end
+  offset = raise.check_whole(2, "seek", offset)
   local flushed, err = flush(state)
   if not flushed then return nil, err end
   if whence == "cur" then offset = offset - #state.ahead end
@@ -259,26 +267,33 @@ local function numbered(value, err)
   return nil, err, err.code == "not_found" and 2 or err.code == "permission_denied" and 13 or 5
 end
 
+local function check_path(index, name, path)
+  raise.check(index, name, "string", path)
+  if not utf8_len(path) then raise.refuse(index, name, "a path is text in UTF-8") end
+end
+
 local function opened(path, mode, why)
   local handle, err = call.open(path, mode, why)
   if handle == nil then return nil, err end
   local file = setmetatable({}, meta)
-  states[file] = { handle = handle, path = path, ahead = "", behind = {}, size = 0 }
+  -- one that only reads keeps nothing back: that it cannot write is told at once
+  states[file] = { handle = handle, path = path, ahead = "", behind = {}, size = 0, unbuffered = mode == "r" }
   return file
 end
 
 function M.open(path, mode)
-  raise.check(1, "open", "string", path)
+  check_path(1, "open", path)
   mode = gsub(raise.check(2, "open", "string", mode, true) or "r", "b$", "")
   if not find(mode, "^[rwa]%+?$") then raise.raise("bad argument #2 to 'open' (invalid mode)") end
   return framed(numbered(opened(path, mode, "io.open")))
 end
 
 function M.lines(path, ...)
-  raise.check(1, "lines", "string", path)
+  check_path(1, "lines", path)
+  local formats = formats_of("lines", 2, ...)
   local file, err = opened(path, "r", "io.lines")
   if not file then raise.raise(tostring(err)) end
-  return lines(file, formats_of(...), true), nil, nil, file
+  return lines(file, formats, true), nil, nil, file
 end
 
 function M.tmpfile()
@@ -297,13 +312,13 @@ function M.type(value)
 end
 
 function M.remove(path)
-  raise.check(1, "remove", "string", path)
+  check_path(1, "remove", path)
   return framed(numbered(call.remove(path)))
 end
 
 function M.rename(old, new)
-  raise.check(1, "rename", "string", old)
-  raise.check(2, "rename", "string", new)
+  check_path(1, "rename", old)
+  check_path(2, "rename", new)
   return framed(numbered(call.rename(old, new)))
 end
 
