@@ -12,23 +12,29 @@ this machine can resolve them.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
-import os
-import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cached_property
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
 import msgspec
 
-from llmspell_kernel import __version__
 from llmspell_kernel.bridges.http_body import BadlyPacked, TooLarge, read_body
+from llmspell_kernel.bridges.http_failures import in_our_words, too_late
+from llmspell_kernel.bridges.http_headers import (
+    PERSONAL,
+    Headers,
+    check_attached,
+    check_headers,
+    with_defaults,
+)
 from llmspell_kernel.bridges.registry import Host
 from llmspell_kernel.bridges.secret_words import hide, hide_text
-from llmspell_kernel.errors import BadArgument, ConnectionFailed, Timeout, WorldError
+from llmspell_kernel.errors import BadArgument, ConnectionFailed, WorldError
 from llmspell_kernel.grants import Target
 from llmspell_kernel.grants.hosts import parse_url
 from llmspell_kernel.grants.missing import shown
@@ -38,19 +44,8 @@ _ADDRESSES = 4
 """Of one name that are tried before it counts as not reachable."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_OURS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"}
-)
-"""Headers that say how a message is sent: a spell that set `Host` would reach another site behind the same address."""
-_PERSONAL = frozenset({"authorization", "cookie", "proxy-authorization"})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-"""RFC 9110, 5.6.2 and 5.5."""
-
 _SHOWN = 100
 """Characters of a URL in a message."""
-
-Headers = list[tuple[str, str]]
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -124,7 +119,7 @@ class HttpClient:
             BadArgument: The request cannot be made as it is.
             WorldError: There was no answer, or one that is too large.
         """
-        _check_headers(ask.headers)
+        check_headers(ask.headers)
         settings = self._host.settings.http
         time = _Time(settings.timeout if ask.timeout is None else ask.timeout)
         first: Target | None = None
@@ -133,9 +128,13 @@ class HttpClient:
             target = await self._host.granted(lambda grants, url=url: grants.target(url), ask.why)
             first = first or target
             attachment = await ask.attach(target) if ask.attach and target == first else Attachment()
-            _check_attached(ask.headers, attachment.headers)
-            async with self._slots:
+            check_attached(ask.headers, attachment.headers)
+            async with time.spent_on(target):
+                await self._slots.acquire()
+            try:
                 reply = await self._one(ask, target, attachment, time)
+            finally:
+                self._slots.release()
             location = reply.headers.get("location")
             if reply.status not in _REDIRECTS or not location:
                 return reply
@@ -161,9 +160,12 @@ class HttpClient:
         for proxy, address in routes:
             request = _request(ask, target, address, attachment)
             try:
-                async with _answer(self._transport(proxy), request, target) as response:
-                    body = await self._body(response, target)
-                    return _reply(ask, response, body, attachment)
+                with in_our_words(target, by_proxy=bool(proxy)):
+                    response = await self._transport(proxy).handle_async_request(request)
+                    response.request = request
+                    async with contextlib.aclosing(response):
+                        body = await self._body(response, target)
+                return _reply(ask, response, body, (*attachment.words, *_words_of(proxy)))
             except ConnectionFailed as error:
                 if not isinstance(error.__cause__, httpx2.ConnectError):
                     raise
@@ -225,8 +227,16 @@ class HttpClient:
                     verify=self._tls, trust_env=False, limits=limits, proxy=proxy or None
                 )
             except (ValueError, ImportError) as error:
+                missing = "for SOCKS the package socksio is needed"
+                why = (
+                    missing
+                    if isinstance(error, ImportError)
+                    else "it is no URL of an http, https or socks5 proxy"
+                )
                 raise WorldError(
-                    f"the proxy in the environment cannot be used: {error}", code="bad_proxy"
+                    f"the proxy in the environment cannot be used: {why}",
+                    code="bad_proxy",
+                    suggestion="set HTTP_PROXY, HTTPS_PROXY or ALL_PROXY right, or name the host in NO_PROXY",
                 ) from error
             self._transports[proxy] = transport
         return transport
@@ -251,7 +261,7 @@ class _Time:
             async with asyncio.timeout(max(self._left, 0.001)):
                 yield
         except TimeoutError as error:
-            raise _too_late(target) from error
+            raise too_late(target) from error
         finally:
             self._left -= loop.time() - began
 
@@ -281,11 +291,7 @@ def _request(ask: Ask, target: Target, address: str, attachment: Attachment) -> 
         url = _url(ask.url, msgspec.structs.replace(target, host=address))
         if attachment.query:
             url = url.copy_merge_params(dict(attachment.query))
-        headers = [
-            ("Host", _host_header(target)),
-            *_defaults(ask.headers),
-            *((name, value.strip(" \t")) for name, value in (*ask.headers, *attachment.headers)),
-        ]
+        headers = [("Host", _host_header(target)), *with_defaults([*ask.headers, *attachment.headers])]
         named = target.scheme == "https" and target.address is None
         extensions = {"sni_hostname": target.host} if named else {}
         return httpx2.Request(
@@ -311,88 +317,6 @@ def _host_header(target: Target) -> str:
     return host if target.port == usual else f"{host}:{target.port}"
 
 
-def _defaults(given: Headers) -> Headers:
-    defaults = {
-        "accept": "*/*",
-        "accept-encoding": "gzip, deflate",
-        "user-agent": f"llmspell-kernel/{__version__}",
-    }
-    for name, _ in given:
-        defaults.pop(name.lower(), None)
-    return list(defaults.items())
-
-
-def _check_headers(headers: Iterable[tuple[str, str]]) -> None:
-    for name, value in headers:
-        if name.lower() in _OURS or name.lower().startswith("proxy-"):
-            raise BadArgument(f"the header '{shown(name)}' cannot be set")
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise BadArgument(f"the header '{shown(name)}' holds characters that a header cannot")
-
-
-def _check_attached(headers: Headers, attached: Headers) -> None:
-    """Refuse a credential that cannot be sent as it is; the message must not hold it."""
-    _check_headers((name, "") for name, _ in attached)
-    given = {name.lower() for name, _ in headers}
-    for name, value in attached:
-        if name.lower() in given:
-            raise BadArgument(f"the header '{shown(name)}' is given twice: as such, and by a credential")
-        given.add(name.lower())
-        if not _HEADER_VALUE.fullmatch(value):
-            raise BadArgument(
-                f"the secret for the header '{shown(name)}' holds characters that a header cannot"
-            )
-
-
-@contextlib.asynccontextmanager
-async def _answer(
-    transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, target: Target
-) -> AsyncGenerator[httpx2.Response]:
-    """Send a request; what the library raises becomes ours."""
-    try:
-        response = await transport.handle_async_request(request)
-        response.request = request
-        try:
-            yield response
-        finally:
-            await response.aclose()
-    except httpx2.TimeoutException as error:
-        raise _too_late(target) from error
-    except httpx2.LocalProtocolError as error:
-        raise BadArgument(f"this request cannot be made: {shown(str(error))}") from error
-    except httpx2.RemoteProtocolError as error:
-        if re.search("closed|disconnected", str(error)):
-            raise ConnectionFailed(f"{target} ended the connection before its answer was whole") from error
-        raise WorldError(f"{target} does not answer as HTTP servers do", code="bad_answer") from error
-    except (httpx2.ReadError, httpx2.WriteError) as error:
-        raise ConnectionFailed(f"the connection to {target} was lost: {_reason(error)}") from error
-    except httpx2.TransportError as error:
-        raise ConnectionFailed(f"no connection to {target}: {_reason(error)}") from error
-
-
-def _too_late(target: Target) -> Timeout:
-    return Timeout(
-        f"no whole answer from {target} within the time allowed",
-        suggestion="allow more: the option timeout of http.request, or the setting http.timeout",
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """Return what the system or the proxy said, in its own words and not in those of the libraries between."""
-    if isinstance(error, httpx2.ProxyError):
-        return f"the proxy answers {shown(str(error))}"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not to be trusted ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
-            return f"it does not speak TLS as it should ({(cause.reason or '?').replace('_', ' ').lower()})"
-        if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
-            return os.strerror(cause.errno)
-        cause = cause.__cause__ or cause.__context__
-    return "the other side closed it"
-
-
 def _redirected(ask: Ask, status: int, location: str, target: Target) -> Ask:
     """Return the request that a redirect asks for (RFC 9110, 15.4)."""
     try:
@@ -408,12 +332,20 @@ def _redirected(ask: Ask, status: int, location: str, target: Target) -> Ask:
         method, body = "GET", b""
         headers = [(name, value) for name, value in headers if not name.lower().startswith("content-")]
     if elsewhere:
-        headers = [(name, value) for name, value in headers if name.lower() not in _PERSONAL]
+        headers = [(name, value) for name, value in headers if name.lower() not in PERSONAL]
     return msgspec.structs.replace(ask, url=url, method=method, body=body, headers=headers)
 
 
-def _reply(ask: Ask, response: httpx2.Response, body: bytes, attachment: Attachment) -> Reply:
-    words = attachment.words
+def _words_of(proxy: str) -> tuple[str, ...]:
+    """Return what a proxy that repeats what it was sent would give away."""
+    parts = urlsplit(proxy) if "@" in proxy else None
+    if parts is None or not parts.password:
+        return ()
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    return base64.b64encode(f"{user}:{password}".encode()).decode(), password
+
+
+def _reply(ask: Ask, response: httpx2.Response, body: bytes, words: tuple[str, ...]) -> Reply:
     return Reply(
         status=response.status_code,
         reason=hide_text(response.reason_phrase, words),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.bridges.arguments import check, format_number
 from llmspell_kernel.bridges.credentials import MARK, Credentials, Reference, reference_of
-from llmspell_kernel.bridges.http_client import Ask, Attachment, Headers, HttpClient, Reply
+from llmspell_kernel.bridges.http_client import Ask, Attachment, HttpClient, Reply
+from llmspell_kernel.bridges.http_headers import Headers
 from llmspell_kernel.errors import BadArgument
 from llmspell_kernel.grants.missing import shown
 

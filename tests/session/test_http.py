@@ -203,6 +203,49 @@ async def test_proxies_of_the_environment(
     assert web.seen[-1]["path"] == "/echo"
 
 
+@pytest.mark.parametrize(
+    ("proxy", "problem"),
+    [
+        ("foo://bar", "it is no URL of an http, https or socks5 proxy"),
+        ("http://127.0.0.1:1", "no connection to named.test:80 through the proxy: Connection refused"),
+        ("http://[bad", "through the proxy: its name cannot be resolved"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_told(
+    open_notebook: Open, monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str
+) -> None:
+    resolving(monkeypatch, named_test=["93.184.216.34"])
+    cell = await open_notebook(grant_http="named.test", HTTP_PROXY=proxy)
+    assert problem in str(await cell.value("select(2, http.get('http://named.test/')).message"))
+
+
+async def test_the_password_of_a_proxy_is_hidden(
+    open_notebook: Open, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, named_test=["93.184.216.34"])
+    cell = await open_notebook(
+        grant_http="named.test", HTTP_PROXY=f"http://me:p%40ss-word@127.0.0.1:{web.port}"
+    )
+    body = str(await cell.value("http.get('http://named.test/echo?p@ss-word').body"))
+    assert web.seen[-1]["headers"]["proxy-authorization"] == "Basic bWU6cEBzcy13b3Jk"
+    assert "Basic [secret]" in body
+    assert "ss-word" not in body
+
+
+async def test_waiting_for_other_requests_takes_of_the_time(
+    open_notebook: Open, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "_AT_ONCE", 1)
+    cell = await open_notebook(grant_http=f"127.0.0.1:{web.port}")
+    code = f"""
+    local first = async(function() return http.get('{web.url}/hang') end)
+    async.sleep(0.01)
+    local r, err = http.request{{ url = '{web.url}', timeout = 0.2 }}
+    first:cancel()
+    return err.code, http.get('{web.url}').status"""
+    assert await asyncio.wait_for(cell.value(code), 20) == '"timeout"\t200'
+
+
 async def test_finding_a_name_takes_of_the_time(open_notebook: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(_target: Any) -> list[str]:
         await asyncio.sleep(60)
