@@ -216,8 +216,19 @@ def _fitted(value: Any, annotation: Any) -> Any:
                     return _inside(_convert(value, _base(arm)), arm)
                 except _Unfit as problem:
                     inner = problem
-    got = f'"{value[:40]}"' if isinstance(value, str) and any(map(_choices, arms)) else _shown(value)
-    raise inner or _Unfit(f"{describe(annotation)} expected, got {got}")
+    raise inner or _Unfit(_mismatch(annotation, value))
+
+
+def _mismatch(annotation: Any, value: Any) -> str:
+    """Tell that `annotation` does not take `value`."""
+    expected = describe(annotation)
+    if isinstance(value, str) and any(map(_choices, _arms(annotation))):
+        return f'{expected} expected, got "{value[:40]}"'
+    if isinstance(value, dict) and "table" in expected:  # both are tables
+        return f"{expected.replace('table', 'list')} expected, got a table whose keys are not 1..n"
+    if isinstance(value, list) and "table" in expected:
+        return f"{expected.replace('table', 'table with names')} expected, got a list"
+    return f"{expected} expected, got {_shown(value)}"
 
 
 def _inside(value: Any, arm: Any) -> Any:

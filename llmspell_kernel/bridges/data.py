@@ -60,10 +60,6 @@ _SPACE = table_type(
     "How XML is read.",
     option("whitespace", "boolean", "keep it between elements too", optional=True),
 )
-_INDENT = table_type(
-    "data.XmlStyle", "How XML is written.", option("indent", "integer", "spaces of each level", optional=True)
-)
-_DEEPEST_INDENT = 16
 Table = dict[str, Any] | None
 
 
@@ -79,7 +75,8 @@ class DataBridge(Bridge):
 
     module: ClassVar[str] = "data"
     lua_part: ClassVar[str | None] = "lib.data"
-    types: ClassVar[tuple[Documented, ...]] = (_CSV, _XML, _YAML, _FLOW, _SPACE, _INDENT)
+    lua_more: ClassVar[tuple[str, ...]] = ("lib.data_xml",)
+    types: ClassVar[tuple[Documented, ...]] = (_CSV, _XML, _YAML, _FLOW, _SPACE)
 
     def __init__(self, host: Host) -> None:
         """Nothing of `host` is needed."""
@@ -108,28 +105,13 @@ class DataBridge(Bridge):
     async def parse_xml(self, text: str | bytes, options: Annotated[Table, "data.Xml"] = None) -> Any:
         """Read XML as ``{ tag, attributes, children, text }``; a child is such a table, or a string.
 
-        ``text`` is all the text directly inside. White space between elements is left out unless ``whitespace = true``.
-        Declarations of entities are refused. What is not XML gives ``nil, err`` with its line and column.
+        ``text`` is all the text directly inside. White space between elements is left out unless ``whitespace = true``;
+        comments and processing instructions are always. Names keep their prefix (``svg:path``). Nothing is fetched:
+        a document that declares entities, or needs some that are declared elsewhere, is refused. What is not XML
+        gives ``nil, err`` with its line and column.
         """
         whitespace = Given("data.parse_xml", options, ("whitespace",)).flag("whitespace", default=False)
         return await _read(text, lambda source: data_xml.parse(source, whitespace=whitespace))
-
-    @export(
-        returns="string",
-        example='print(data.to_xml{ tag = "a", attributes = { id = 1 }, children = { "text" } })',
-    )
-    async def to_xml(
-        self,
-        element: Annotated[dict[str, Any], "data.Element"],
-        options: Annotated[Table, "data.XmlStyle"] = None,
-    ) -> Any:
-        """Write ``{ tag, attributes, children }`` (or ``text`` instead of children) as XML.
-
-        ``indent`` is the number of spaces of each level.
-        """
-        given = Given("data.to_xml", options, ("indent",))
-        indent = given.whole("indent", 0, 0, _DEEPEST_INDENT) if options and "indent" in options else None
-        return data_xml.write(element, indent=indent)
 
     @export(returns="table", example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada')
     async def parse_csv(self, text: str | bytes, options: Annotated[Table, "data.Csv"] = None) -> Any:

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import msgspec
 
-from llmspell_kernel.bridges.arguments import format_number
 from llmspell_kernel.bridges.arguments import lua_type as type_of
 from llmspell_kernel.bridges.given import Given
 from llmspell_kernel.engine.values import BooleanKey
@@ -166,7 +165,7 @@ def _label(key: Any, row: int) -> str:
     if isinstance(key, BooleanKey):
         return "true" if key.value else "false"
     if isinstance(key, int | float):
-        return format_number(key)
+        return repr(key)
     if isinstance(key, str):
         return key
     raise _unfit(f"row {row}: a name is not UTF-8")
@@ -178,7 +177,7 @@ def _shown(value: Any, place: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return format_number(value)
+        return repr(value)  # all its digits
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):

@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 import yaml
 
+from llmspell_kernel.bridges.arguments import lua_type
 from llmspell_kernel.bridges.data_yaml_types import CORE, STANDARD, Place, at, check_tag, scalar
 from llmspell_kernel.engine.values import BooleanKey
 from llmspell_kernel.errors import BadArgument, WorldError
@@ -211,30 +212,30 @@ for _name, _kind in CORE.items():  # what our reader takes for a number has to b
 
 def write(value: Any, *, flow: bool = False) -> str:
     """Return `value` as YAML; raises `BadArgument` for what it has no word for."""
-    try:
-        text = yaml.dump(
-            _ordered(value),
-            Dumper=_Writer,
-            allow_unicode=True,
-            default_flow_style=flow,
-            sort_keys=False,
-            width=100,
-        )
-    except yaml.YAMLError as error:
-        raise BadArgument(
-            "'data.to_yaml' cannot write this value: there is a function or object in it"
-        ) from error
+    text = yaml.dump(
+        _ordered(value, ""),
+        Dumper=_Writer,
+        allow_unicode=True,
+        default_flow_style=flow,
+        sort_keys=False,
+        width=100,
+    )
     return text.removesuffix("...\n")
 
 
-def _ordered(value: Any) -> Any:
-    """Return a copy with the keys of every map in order."""
+def _ordered(value: Any, path: str) -> Any:
+    """Return a copy with the keys of every map in order; raises `BadArgument` for what is no plain data."""
     if isinstance(value, list):
-        return [_ordered(item) for item in cast("list[Any]", value)]
+        return [_ordered(item, f"{path}[{n}]") for n, item in enumerate(cast("list[Any]", value), 1)]
     if isinstance(value, dict):
         table = cast("dict[Any, Any]", value)
-        return {key: _ordered(table[key]) for key in sorted(table, key=_rank)}
-    return value
+        return {key: _ordered(table[key], f"{path}.{_shown(key)}") for key in sorted(table, key=_rank)}
+    if value is None or isinstance(value, str | bytes | bool | int | float):
+        return value
+    where = f"{path.removeprefix('.')}: " if path else ""
+    raise BadArgument(
+        f"bad argument #1 to 'data.to_yaml' ({where}a {lua_type(value)} cannot be written as YAML)"
+    )
 
 
 def _rank(key: Any) -> tuple[int, Any]:

@@ -114,25 +114,10 @@ def test_documents_together_are_limited() -> None:
 # ── XML ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_xml_comes_back_as_it_was_written() -> None:
-    text = '<a id="1&amp;2"><b>x &lt; y</b>tail<c/></a>'
-    element = data_xml.parse(text)
-    assert element["attributes"] == {"id": "1&2"}
-    assert element["text"] == "tail"
-    assert data_xml.write(element) == text
-    assert data_xml.parse(data_xml.write(element, indent=2)) == element
-
-
-@pytest.mark.parametrize(
-    "text", ["<a:b:c/>", "<:a/>", "<a>x&#13;\ny</a>", '<a b="&#13;&#10;&#9;"/>', "<a>]]&gt;</a>", "<é.ü-1/>"]
-)
-def test_all_that_is_read_of_xml_can_be_written_again(text: str) -> None:
-    assert data_xml.write(data_xml.parse(text)) == text
-
-
-def test_xml_indented() -> None:
-    element = {"tag": "a", "children": [{"tag": "b", "text": "x"}, {"tag": "c", "children": [{"tag": "d"}]}]}
-    assert data_xml.write(element, indent=2) == "<a>\n  <b>x</b>\n  <c>\n    <d/>\n  </c>\n</a>"
+def test_xml_is_told_as_it_is_met() -> None:
+    assert data_xml.parse('<a id="1&amp;2"> <b>x &lt; y</b>tail<!-- c --><c/></a>') == (
+        [["a", {"id": "1&2"}], ["b", {}], "x < y", False, "tail", ["c", {}], False, False]
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,30 +125,69 @@ def test_xml_indented() -> None:
     [
         ("<a><b></a>", "line 1, column 9: mismatched tag"),
         ("", "no element found"),
-        ('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "declares entities"),
+        ('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "it declares entities of its own"),
         ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "declares entities"),
-        ("<a>" * 20 + "</a>" * 20, "nested more than"),
+        ('<!DOCTYPE html SYSTEM "x.dtd"><p>\na&nbsp;b</p>', "line 2, column 2: the entity '&nbsp;'"),
+        ("<a>" * 501 + "</a>" * 501, "nested more than 500 deep"),
     ],
 )
 def test_what_is_not_xml_is_told(text: str, problem: str) -> None:
     with pytest.raises(WorldError) as caught:
         data_xml.parse(text)
     assert problem in caught.value.message
+    assert caught.value.details is not None
 
 
-@pytest.mark.parametrize(
-    ("element", "problem"),
-    [
-        ({"tag": "a b"}, "element.tag: a name expected"),
-        ({"tag": "a", "children": [{"tag": "b"}, {"text": "x"}]}, "element.children[2].tag: a name expected"),
-        ({"tag": "a", "attributes": {"x": []}}, "element.attributes.x: a string, number"),
-        ({"tag": "a", "text": "\0"}, "control character"),
-    ],
-)
-def test_what_cannot_be_xml_is_named(element: dict[str, object], problem: str) -> None:
-    with pytest.raises(BadArgument) as caught:
-        data_xml.write(element)
-    assert problem in caught.value.message
+AGAIN = [
+    "<a:b:c/>",
+    "<:a/>",
+    "<a>x&#13;\ny</a>",
+    '<a b="&#13;&#10;&#9;&quot;\'"/>',
+    "<a>]]&gt;</a>",
+    "<é.ü-1/>",
+    '<a id="1&amp;2"><b>x &lt; y</b>tail<c/></a>',
+    "<a>" * 500 + "</a>" * 500,
+]
+
+
+async def test_all_that_is_read_of_xml_can_be_written_again(notebook: Notebook) -> None:
+    texts = "{" + ", ".join(f"[==[{text}]==]" for text in AGAIN) + "}"
+    code = (
+        f"for _, text in ipairs{texts} do local again = data.to_xml(assert(data.parse_xml(text))) "
+        "if again ~= text and #text < 100 or #again > #text then print(text, again) end end"
+    )
+    await notebook.run(code)
+    assert notebook.last.out == ""
+
+
+async def test_xml_indented(notebook: Notebook) -> None:
+    element = "{tag = 'a', children = {{tag = 'b', text = 'x'}, {tag = 'c', children = {{tag = 'd'}}}}}"
+    await notebook.run(f"print(data.to_xml({element}, {{indent = 2}}))")
+    assert notebook.last.out == "<a>\n  <b>x</b>\n  <c>\n    <d/>\n  </c>\n</a>\n"
+    mixed = "{tag = 'a', children = {{tag = 'b'}, 'x', {tag = 'c', children = {{tag = 'd'}}}}}"
+    await notebook.run(f"print(data.to_xml({mixed}, {{indent = 2}}))")
+    assert notebook.last.out == "<a><b/>x<c><d/></c></a>\n"
+
+
+NO_XML = [
+    ("{tag = 'a b'}", "element.tag: 'a b' is no name for XML"),
+    ("{tag = '×'}", "element.tag: '×' is no name for XML"),
+    ("{tag = 'a', children = {{tag = 'b'}, {text = 'x'}}}", "element.children[2].tag: a name expected, got nil"),
+    ("{tag = 'a', attributes = {x = {}}}", "element.attributes.x: a string, number or boolean expected, got"),
+    ("{tag = 'a', text = '\\0'}", "element.children[1]: a control character cannot be written as XML"),
+    ("{tag = 'a', text = '\\xff'}", "a string that is not UTF-8 cannot be written as XML"),
+    ("{tag = 'a', children = {{tag = 'b', children = {print}}}}", "element.children[1].children[1]: a string"),
+    ("{tag = 'a', children = {json.null}}", "element.children[1]: a string, number or boolean expected, got null"),
+    ("{tag = 'a', children = {[2] = 'x'}}", "element.children: a list expected: its keys are not 1..n"),
+    ("(function() local t = {tag = 'a'} t.children = {t} return t end)()", "[1]: the element contains itself"),
+]  # fmt: skip
+
+
+async def test_what_cannot_be_xml_is_named(notebook: Notebook) -> None:
+    for element, problem in NO_XML:
+        shown = str(await notebook.value(f"select(2, pcall(data.to_xml, {element}))"))
+        assert "bad argument #1 to 'data.to_xml' (" in shown, element
+        assert problem in shown, element
 
 
 # ── CSV ──────────────────────────────────────────────────────────────────────────────────────────
@@ -255,7 +279,11 @@ CELLS = [
     ("pcall(data.parse, 'x', 'toml')", "no such format: 'toml'"),
     ("data.to_xml{tag = 'a', children = {'x', {tag = 'b'}}}", '"<a>x<b/></a>"'),
     ("data.parse_yaml('\\xff')", "not UTF-8"),
-    ("pcall(data.to_yaml, {a = channel.make()})", "(.a: a Channel cannot cross)"),
+    ("pcall(data.to_yaml, {a = channel.make()})", "(a: a Channel cannot cross)"),
+    ("pcall(data.to_yaml, {a = {1, print}})", "(a[2]: a function cannot be written as YAML)"),
+    ("pcall(data.to_csv, {a = 1})", "(list expected, got a table whose keys are not 1..n)"),
+    ("data.parse_csv(data.to_csv{{n = 0.1 + 0.2}, {n = 1/3}}, {numbers = true})[2].n == 1/3", "true"),
+    ("data.to_csv{{0.1 + 0.2, 1e15, 2^53, 3}}", "0.30000000000000004,1000000000000000.0,9007199254740992.0,3"),
     ("data.get({a = {{b = 5}}}, 'a[1].b'), data.get({a = {7}}, 'a.1'), data.get({}, {'x', 1})", "5\t7\tnil"),
     ("data.get({['a.b'] = {['c d'] = 3}}, {'a.b', 'c d'}), data.get({['c d'] = 3}, '[\"c d\"]')", "3\t3"),
     ("pcall(data.get, {}, 'a..b')", "not a path: 'a..b'"),

@@ -224,7 +224,7 @@ return function(S)
 
   -- Raise for what cannot be sent, which the codec names so: `argument 2.items[3]: a coroutine cannot cross`.
   local function refuse(module, name, problem)
-    local index, where, words = match(problem, "^argument (%d+)([^:]*): (.*)$")
+    local index, where, words = match(problem, "^argument (%d+)%.?([^:]*): (.*)$")
     if not index then raise.raise(problem) end
     if where ~= "" then words = where .. ": " .. words end
     if raise.types[module] then

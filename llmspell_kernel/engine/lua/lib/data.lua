@@ -1,5 +1,5 @@
 -- `data`: plain tables: paths, copies, and the usual work on lists and maps. Its formats are read and written by
--- json.lua and, for YAML, XML and CSV, in the kernel process (bridges/data.py).
+-- json.lua, data_xml.lua and, for YAML and CSV, in the kernel process (bridges/data.py).
 --
 -- A table with the keys 1..n is a list, any other a map. Maps are gone through in the order of their keys, so that a
 -- notebook shows the same each time.
@@ -10,6 +10,7 @@ local columns = require("columns")
 local json = require("lib.json")
 local path = require("lib.path")
 local raise = require("raise")
+local xml = require("lib.data_xml")
 local framed = raise.framed
 
 local next, rawget, rawlen, rawset, select, type = next, rawget, rawlen, rawset, select, type
@@ -23,11 +24,13 @@ local M = {}
 
 local READERS = { json = json.decode }
 local WRITERS = { json = json.encode }
-for _, name in next, { "yaml", "xml", "csv" } do
+for _, name in next, { "yaml", "csv" } do
   READERS[name] = bridge.bind("data", "parse_" .. name)
   WRITERS[name] = bridge.bind("data", "to_" .. name)
   M["parse_" .. name], M["to_" .. name] = READERS[name], WRITERS[name]
 end
+READERS.xml, WRITERS.xml = xml.parse_xml, xml.to_xml
+M.parse_xml, M.to_xml = xml.parse_xml, xml.to_xml
 
 -- The fields of a file have an order, in which a grid shows them.
 local parse_csv = READERS.csv

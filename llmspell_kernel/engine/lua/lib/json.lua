@@ -2,6 +2,7 @@
 -- be written or read is told with its place.
 
 local codec = require("codec")
+local digits_of = require("digits")
 local errorobject = require("errorobject")
 local options_of = require("lib.options")
 local raise = require("raise")
@@ -64,9 +65,8 @@ end
 local function number(value, depth)
   if math_type(value) == "integer" then return tostring(value) end
   if value ~= value or value - value ~= 0 then refuse(tostring(value) .. " cannot be written as JSON", depth) end
-  local short = format("%.15g", value)
-  if tonumber(short) ~= value then short = format("%.17g", value) end
-  return find(short, "[.eE]") and short or short .. ".0"
+  local digits = digits_of(value)
+  return find(digits, "[.eE]") and digits or digits .. ".0"
 end
 
 -- How many items `t` has if it is a list, else nil.
@@ -243,7 +243,10 @@ end
 ---@return string json
 function M.encode(value, options)
   if type(options) == "boolean" then options = { indent = options } end
-  if options ~= nil then options = options_of.read(2, "json.encode", options, OPTIONS) end
+  if options ~= nil then
+    if type(options) ~= "table" then raise.bad_argument(2, "json.encode", "table or boolean", options) end
+    options = options_of.read(2, "json.encode", options, OPTIONS)
+  end
   return framed(encoded("json.encode", value, options))
 end
 
@@ -264,7 +267,7 @@ local function broken(problem, position)
 end
 
 local function shown_at(text, position)
-  local found = match(text, "^[%w_]+", position) or match(text, "^[\0-\127\194-\244][\128-\191]*", position)
+  local found = match(text, "^[%w_]+", position) or match(text, "^[\32-\126\194-\244][\128-\191]*", position)
   if not found then return position > #text and "the end" or format("the byte 0x%02x", byte(text, position)) end
   return "'" .. sub(found, 1, NAME_BYTES) .. "'"
 end
@@ -305,7 +308,9 @@ local function take_string(text, position)
       if escape == "u" then
         parts[#parts + 1], position = unicode(text, stop + 1)
       else
-        parts[#parts + 1] = SIMPLE[escape] or broken("no such escape in a string: \\" .. escape, stop)
+        local plain = SIMPLE[escape]
+        if not plain then broken("a backslash means nothing before " .. shown_at(text, stop + 1), stop) end
+        parts[#parts + 1] = plain
         position = stop + 2
       end
       from = position
@@ -418,8 +423,9 @@ local function place(text, position)
   return number_of_line, column
 end
 
---- Reads JSON. `null` comes as `json.null`, except when it is all there is: that is nil. What is not JSON gives
---- `nil, err`, where `err.message` tells the line and column, and `err.details` has `line`, `column`, `position`.
+--- Reads JSON. `null` comes as `json.null`, except when it is all there is: that is nil. Whole numbers beyond 64 bits
+--- come as floats; of a name that is there twice in an object the last value counts. What is not JSON gives `nil, err`,
+--- where `err.message` tells the line and column, and `err.details` has `line`, `column`, `position`.
 --- ```lua
 --- local value = json.decode('{"n": 1, "x": 1.0, "list": []}')
 --- print(value.n, value.x) --> 1	1.0
