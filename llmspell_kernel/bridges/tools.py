@@ -165,7 +165,7 @@ class ToolChecks(Bridge):
     async def problems(self, name: str, parameters: dict[str, Any], arguments: Any) -> Any:
         """Tell what is wrong with a tool's arguments, or with any value if `name` is empty."""
         what = f"the schema of the tool '{name}'" if name else "the schema"
-        return Schema(parameters, what).problems(_as_text(arguments))
+        return Schema(parameters, what).problems(_as_text(arguments), first=1)
 
 
 def _holds_references(value: Any) -> bool:

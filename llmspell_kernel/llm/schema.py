@@ -46,15 +46,22 @@ class Schema:
         except (ValueError, TypeError) as error:
             raise BadArgument(f"{what} is not a JSON Schema: {error}") from error
 
-    def problems(self, value: Any) -> list[str]:
-        """What is wrong with a value, each with its place: ``items[3].price: -1 is less than …``."""
+    def problems(self, value: Any, first: int = 0) -> list[str]:
+        """What is wrong with a value, each with its place: ``items[3].price: -1 is less than …``.
+
+        Args:
+            value: Plain values.
+            first: The number that places call the first item of a list: models count from 0, Lua from 1.
+        """
         if _depth(value) > MOST_DEPTH:
             return ["the value is nested too deeply"]
         try:
             errors = list(self._validator.iter_errors(value))
         except (ValueError, TypeError) as error:
-            return [f"not a JSON value: {error}"]
-        problems = [_problem(_path(error.instance_path), error.message) for error in errors[:_MOST_PROBLEMS]]
+            return [_no_json(value, first) or f"not a JSON value: {error}"]
+        problems = [
+            _problem(_path(error.instance_path, first), error.message) for error in errors[:_MOST_PROBLEMS]
+        ]
         if len(errors) > _MOST_PROBLEMS:
             problems.append(f"and {len(errors) - _MOST_PROBLEMS} more")
         return problems
@@ -93,12 +100,28 @@ def _problem(path: str, message: str) -> str:
     return f"{path}: {line}" if path else line
 
 
-def _path(path: list[str | int]) -> str:
+def _path(path: list[str | int], first: int = 0) -> str:
     """A place in a value, as Lua and JavaScript write it."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        text += f"[{step + first}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def _no_json(value: Any, first: int, path: tuple[str | int, ...] = ()) -> str | None:
+    """What in a value, which is not nested too deeply, JSON has no word for, with its place."""
+    if isinstance(value, dict):
+        table = cast("dict[Any, Any]", value)
+        if not all(isinstance(key, str) for key in table):
+            return _problem(_path([*path], first), "in JSON the keys of an object are strings")
+        inner = iter(table.items())
+    elif isinstance(value, list):
+        inner = enumerate(cast("list[Any]", value))
+    elif value is None or isinstance(value, str | int | float):
+        return None
+    else:
+        return _problem(_path([*path], first), "a function or an object is no JSON value")
+    return next((found for key, item in inner if (found := _no_json(item, first, (*path, key)))), None)
 
 
 def _depth(value: Any) -> int:

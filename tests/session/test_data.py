@@ -297,6 +297,12 @@ CELLS = [
     ("json.encode(data.group_by({'ab', 'cd', 'ax'}, function(s) return s:sub(1, 1) end).a)", "ab"),
     ("pcall(data.map, 5, tostring)", "bad argument #1 to 'data.map' (table expected, got number)"),
     ("json.encode(data.chunk(data.flatten{1, {2, {3}}}, 2))", "[[1,2],[[3]]]"),
+    ("data.validate({1, 'x'}, {items = {type = 'string'}}).errors[1]", "[1]: 1 is not of type"),
+    ("data.validate(print, {}).errors[1]", "a function or an object is no JSON value"),
+    ("c = {} c.c = c e = {} e.c = e return #data.diff(c, e), #data.diff(c, {})", "0\t1"),
+    ("pcall(data.merge, c, c)", "'data.merge': tables nested more than 200 deep cannot be merged"),
+    ("l = {} l[1] = l return pcall(data.flatten, l, math.maxinteger)", "'data.flatten': lists nested more than 200"),
+    ("t = {} for i = 1, 300 do t = {t} end return pcall(data.clone, t)", ":1: tables nested more than 200"),
     ("data.validate({n = 1}, {properties = {n = {type = 'string'}}}).valid", "false"),
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ local math_type = math.type
 local M = {}
 
 local OWN = "^=%[llmspell"
-local LEVELS = 40
+local LEVELS = 1000 -- functions of ours call themselves for each level of a table
 local SHOWN = 60 -- bytes of a text in a message
 
 -- The level, seen by the caller, of the innermost function that is the user's; nil if there is none near.

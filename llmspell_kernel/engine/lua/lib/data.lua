@@ -17,6 +17,7 @@ local next, rawget, rawlen, rawset, select, type = next, rawget, rawlen, rawset,
 local debug_getmetatable, sort = debug.getmetatable, table.sort
 local null = codec.null
 local NAN = {} -- stands for NaN
+local DEPTH = 200
 
 local M = {}
 
@@ -358,6 +359,9 @@ function M.flatten(items, levels)
   levels = raise.check_integer(2, "data.flatten", levels, 0, true) or 1
   local result = codec.array({})
   local function add(list, left)
+    if levels - left > DEPTH then
+      raise.raise("'data.flatten': lists nested more than " .. DEPTH .. " deep cannot be flattened")
+    end
     each("data.flatten", list, function(value)
       if left > 0 and type(value) == "table" and path.length(value) then
         add(value, left - 1)
@@ -514,11 +518,12 @@ function M.clone(value)
   return framed(path.clone(value))
 end
 
-local function merge(target, source)
+local function merge(target, source, depth)
+  if depth > DEPTH then raise.raise("'data.merge': tables nested more than " .. DEPTH .. " deep cannot be merged") end
   for key, value in next, source do
     local old = rawget(target, key)
     local both = path.is_plain(value) and path.is_plain(old) and not path.length(value) and not path.length(old)
-    if both then merge(old, value) else rawset(target, key, path.clone(value)) end
+    if both then merge(old, value, depth + 1) else rawset(target, key, path.clone(value)) end
   end
 end
 
@@ -533,7 +538,7 @@ function M.merge(...)
   local result = {}
   for index = 1, select("#", ...) do
     local source = select(index, ...)
-    merge(result, raise.check(index, "data.merge", "table", source))
+    merge(result, raise.check(index, "data.merge", "table", source), 1)
   end
   return result
 end

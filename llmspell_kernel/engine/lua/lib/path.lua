@@ -176,14 +176,17 @@ function M.equal(a, b)
   return equal(a, b, {}, 1)
 end
 
-local function differences(old, new, keys, found)
+local function differences(old, new, keys, found, seen)
   if M.is_plain(old) and M.is_plain(new) then
+    if seen[old] == new then return end -- told where they were met before
+    if #keys > DEPTH then raise.raise("tables nested more than " .. DEPTH .. " deep cannot be compared") end
+    seen[old] = new
     local all = {}
     for key in next, old do all[key] = true end
     for key in next, new do all[key] = true end
     for _, key in next, M.keys(all) do
       keys[#keys + 1] = key
-      differences(rawget(old, key), rawget(new, key), keys, found)
+      differences(rawget(old, key), rawget(new, key), keys, found, seen)
       keys[#keys] = nil
     end
   elseif not M.equal(old, new) then
@@ -215,7 +218,7 @@ end
 --- What became of `old` to make it `new`: a list of `{ path, kind = "added" | "removed" | "changed", old, new }`.
 function M.diff(old, new)
   local found = {}
-  differences(old, new, {}, found)
+  differences(old, new, {}, found, {})
   return found
 end
 
