@@ -302,7 +302,7 @@ CELLS = [
     ("c = {} c.c = c e = {} e.c = e return #data.diff(c, e), #data.diff(c, {})", "0\t1"),
     ("pcall(data.merge, c, c)", "'data.merge': tables nested more than 200 deep cannot be merged"),
     ("l = {} l[1] = l return pcall(data.flatten, l, math.maxinteger)", "'data.flatten': lists nested more than 200"),
-    ("t = {} for i = 1, 300 do t = {t} end return pcall(data.clone, t)", ":1: tables nested more than 200"),
+    ("t = {} for i = 1, 300 do t = {t} end local _, e = pcall(data.clone, t) return e", ":1: tables nested"),
     ("data.validate({n = 1}, {properties = {n = {type = 'string'}}}).valid", "false"),
 ]  # fmt: skip
 

@@ -78,6 +78,41 @@ CASES = {
         "print(n, events.emit('small.once'), n)",
         "1\tfalse\t1",
     ),
+    "log.info of values": (
+        "log.info({a = {1}}) log.info(5, {'x', [true] = 1, ['two words'] = 'y z'})",
+        'info  {a = {1}}\ninfo  5 true=1 1=x "two words"="y z"',
+    ),
+    "log.configure with a sink that logs": (
+        "log.configure{sink = function(line) log.info('told of ' .. line.message) async.sleep(0) end} "
+        "log.info('this') log.configure{sink = false}",
+        "info  told of this\ninfo  this",
+    ),
+    "errors.retry with a wait that is none": (
+        "for _, wait in ipairs{'soon', 0/0} do "
+        "print(pcall(errors.retry, error, {backoff = function() return wait end})) end",
+        "false\tHERE: the function 'backoff' of 'errors.retry' gave a string, and seconds are expected\n"
+        "false\tHERE: the function 'backoff' of 'errors.retry' gave NaN, and seconds are expected",
+    ),
+    "errors.circuit_breaker that is open": (
+        "local ask = errors.circuit_breaker(function() return nil, 'no' end, {threshold = 1}) ask() "
+        "print(select(2, ask()).message)",
+        "not called: it has failed the last time",
+    ),
+    "observability: numbers that are not finite": (
+        "local o = observability local function told(...) print(select(2, pcall(...))) end "
+        "told(o.counter('f.c').add, 1/0) told(o.gauge('f.g').set, -(0/0)) told(o.histogram('f.h').record, 0/0) "
+        "told(o.gauge('f.g').add, -1/0) told(o.counter, '')",
+        "HERE: bad argument #1 to 'counter:add' (a finite number expected, got inf)\n"
+        "HERE: bad argument #1 to 'gauge:set' (a finite number expected, got NaN)\n"
+        "HERE: bad argument #1 to 'histogram:record' (a finite number expected, got NaN)\n"
+        "HERE: bad argument #1 to 'gauge:add' (a finite number expected, got -inf)\n"
+        "HERE: bad argument #1 to 'observability.counter' (the name is empty)",
+    ),
+    "observability: attributes that are tables": (
+        "observability.with_span('odd', function(s) s:set_attribute('list', {1, {2}}) end) "
+        "local all = observability.spans() print(all[#all].attributes.list)",
+        "{1, {2}}",
+    ),
     "log": (
         "log.set_level('warn') print(log.get_level(), log.is_enabled('info'), log.is_enabled('error')) "
         "log.set_level('info') print(log.get_level(), pcall(log.is_enabled, 'loud'))",

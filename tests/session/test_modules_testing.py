@@ -160,6 +160,8 @@ async def test_spies_and_stubs_are_put_back_after_each_test(notebook: Notebook) 
         local spy = testing.spy(shop, "open")
         expect(shop.open(3)):to_be(3)
         expect(spy):to_have_been_called(1):to_have_been_called_with(3)
+        spy:restore():restore()
+        expect(shop.open).never:to_be(spy)
         testing.stub(shop, "closed", true)
         expect(shop.closed):to_be_true()
       end)
@@ -178,6 +180,25 @@ async def test_spies_and_stubs_are_put_back_after_each_test(notebook: Notebook) 
         ("expect(1).never:to_be(1)", "expected 1 not to be 1"),
         ("expect({1, x = 1}):to_equal({1})", "expected {1, x = 1} to equal {1}: .x should not be there"),
         ("expect({}):to_equal({y = {}})", "expected {} to equal {y = {}}: .y is missing"),
+        ("expect(0.1 + 0.2):to_equal(0.3)", "expected 0.30000000000000004 to equal 0.3"),
+        (
+            "expect({a = 1, b = {2}, c = 3}):to_equal({a = 2, b = {3}, d = 4})",
+            "expected {a = 1, b = {2}, c = 3} to equal {a = 2, b = {3}, d = 4}: "
+            ".a is 1 instead of 2, .b[1] is 2 instead of 3, .c should not be there, .d is missing",
+        ),
+        (
+            "expect({1, 2, 3, 4, 5, 6}):to_equal({})",
+            "expected {1, 2, 3, 4, 5, 6} to equal {}: [1] should not be there, [2] should not be there, "
+            "[3] should not be there, [4] should not be there, [5] should not be there, …",
+        ),
+        (
+            "expect('a\\nb\\nc'):to_equal('a\\nB\\nc')",
+            'expected "a\\nb\\nc" to equal "a\\nB\\nc": line 2 is "b" instead of "B"',
+        ),
+        (
+            "expect('é' .. ('x'):rep(400)):to_equal('é' .. ('x'):rep(399) .. 'y!')",
+            f'expected "é{"x" * 298}…" to equal "é{"x" * 298}…": from byte 402 on it is "x" instead of "y!"',
+        ),
         ("expect('abc'):to_contain('x')", 'expected "abc" to contain "x"'),
         ("expect(nil):to_be_truthy()", "expected nil to be truthy"),
         ("expect(print).never:to_be_a('function')", None),

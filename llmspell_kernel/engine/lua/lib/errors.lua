@@ -320,7 +320,16 @@ local function milliseconds(value) return value and value / 1000 end
 -- How long to wait after each attempt, as a function of its number.
 local function waits(options)
   local backoff = options.backoff
-  if type(backoff) == "function" then return backoff end
+  if type(backoff) == "function" then
+    return function(attempt)
+      local seconds = backoff(attempt)
+      if type(seconds) ~= "number" or seconds ~= seconds then
+        local gave = seconds ~= seconds and "NaN" or seconds == nil and "nil" or "a " .. raise.type_of(seconds)
+        raise.raise("the function 'backoff' of 'errors.retry' gave " .. gave .. ", and seconds are expected")
+      end
+      return seconds
+    end
+  end
   local function number(key, least) return options_of.at_least("errors.retry", options, key, least) end
   local first = number("backoff", 0) or milliseconds(number("initial_delay", 0)) or 0.5
   local most = number("max", 0) or milliseconds(number("max_delay", 0)) or 30
@@ -398,11 +407,13 @@ end
 
 local function open_error(self)
   local left = self.reset - (host.now() - self.opened)
+  local times = self.failures == 1 and "the last time" or self.failures .. " times in a row"
+  local again = left > 0 and "it is tried again in " .. math_ceil(left) .. " s" or "another call is trying it right now"
   return errorobject.new({
     code = "circuit_open",
-    message = "not called: it has failed " .. self.failures .. " times in a row",
+    message = "not called: it has failed " .. times,
     retryable = true,
-    suggestion = left > 0 and "it is tried again in " .. math_ceil(left) .. " s" or "another call tries it right now",
+    suggestion = again,
     cause = self.last,
   })
 end

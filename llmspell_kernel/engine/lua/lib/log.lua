@@ -6,12 +6,13 @@ local guarded = require("guarded").pcall
 local host = require("host")
 local preview = require("preview")
 local options_of = require("lib.options")
+local path = require("lib.path")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
 local date = os.date
-local next, rawequal, setmetatable, tostring, type = next, rawequal, setmetatable, tostring, type
-local concat, sort = table.concat, table.sort
+local next, rawequal, rawget, setmetatable, tostring, type = next, rawequal, rawget, setmetatable, tostring, type
+local concat, running, debug_getmetatable = table.concat, coroutine.running, debug.getmetatable
 local find, format = string.find, string.format
 
 local M = {}
@@ -20,7 +21,7 @@ local LEVELS = { "debug", "info", "warn", "error", "off" }
 local RANKS = {}
 for rank, level in next, LEVELS do RANKS[level] = rank end
 local STREAMS = { debug = 1, info = 1, warn = 2, error = 2 } -- stdout, stderr
-local VALUE_BYTES = 200
+local VALUE_BYTES, MESSAGE_BYTES = 200, 2000
 
 local settings = { level = "info", time = false, sink = nil }
 
@@ -33,17 +34,20 @@ local function shown(value)
   return preview.text(value, VALUE_BYTES)
 end
 
+-- A message as it is written: what has no text of its own as it is shown elsewhere.
+local function text_of(message)
+  local meta = type(message) == "table" and debug_getmetatable(message)
+  if type(message) == "string" or meta and rawget(meta, "__tostring") ~= nil then return tostring(message) end
+  return preview.text(message, MESSAGE_BYTES)
+end
+
 local function line_of(level, name, message, fields)
-  local names, parts = {}, {}
-  for key in next, fields do
-    if type(key) == "string" then names[#names + 1] = key end
-  end
-  sort(names)
+  local parts = {}
   if settings.time then parts[1] = date("!%Y-%m-%dT%H:%M:%SZ") end
   parts[#parts + 1] = format("%-5s", level)
   if name then parts[#parts + 1] = name .. ":" end
-  parts[#parts + 1] = tostring(message)
-  for index = 1, #names do parts[#parts + 1] = names[index] .. "=" .. shown(fields[names[index]]) end
+  parts[#parts + 1] = message
+  for _, key in next, path.keys(fields) do parts[#parts + 1] = shown(key) .. "=" .. shown(fields[key]) end
   return concat(parts, " ")
 end
 
@@ -54,10 +58,15 @@ local function merged(first, second)
   return result
 end
 
+local sinking = setmetatable({}, { __mode = "k" }) -- coroutines that the sink runs in: it is not told of what it logs
+
 local function write(level, name, message, fields)
-  if settings.sink then
-    local line = { level = level, name = name, message = tostring(message), fields = fields }
-    local ok, err = guarded(settings.sink, line)
+  message = text_of(message)
+  local thread = running()
+  if settings.sink and not sinking[thread] then
+    sinking[thread] = true
+    local ok, err = guarded(settings.sink, { level = level, name = name, message = message, fields = fields })
+    sinking[thread] = nil
     if not ok then
       host.write(2, scheduler.cell(), "the sink of the log failed: " .. errorobject.text(err) .. "\n")
     end
@@ -292,7 +301,7 @@ end
 local SETTINGS = { level = "string", time = "boolean", sink = "function|false" }
 
 --- Sets how lines are written: `level`; `time`, whether they begin with the time; `sink`, a function that also gets
---- each line as a table `{ level, name, message, fields }` (false for none).
+--- each line as a table `{ level, name, message, fields }` (false for none); it is not told of lines that it writes.
 --- ```lua
 --- log.configure({ time = false })
 --- ```

@@ -5,6 +5,7 @@ local codec = require("codec")
 local host = require("host")
 local options_of = require("lib.options")
 local path = require("lib.path")
+local preview = require("preview")
 local raise = require("raise")
 local scheduler = require("scheduler")
 local traced = require("guarded").traced
@@ -18,6 +19,7 @@ local Instruments = {}
 
 local KEPT_VALUES = 1000 -- of a histogram, for its percentiles
 local ATTRIBUTES = 64
+local VALUE_BYTES = 200 -- of an attribute that is a table or the like
 
 -- ── to OpenTelemetry ───────────────────────────────────────────────────────────────────────────────
 
@@ -38,7 +40,7 @@ function Instruments.plain(attributes)
     if index > ATTRIBUTES then break end
     local value = attributes[key]
     local kind = type(value)
-    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then value = tostring(value) end
+    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then value = preview.text(value, VALUE_BYTES) end
     result[tostring(key)] = value
   end
   return result
@@ -59,6 +61,7 @@ local known = {} -- name → { kind, unit, description, points }
 
 local function instrument(kind, caller, name, options)
   raise.check(1, caller, "string", name)
+  if name == "" then raise.refuse(1, caller, "the name is empty") end
   if type(options) == "string" then options = { description = options } end
   if type(options) ~= "table" and options ~= nil then raise.bad_argument(2, caller, "string or table", options) end
   options = options_of.read(2, caller, options, { unit = "string", description = "string" })
@@ -152,6 +155,15 @@ end
 -- Attributes that were given as argument `index` of a method.
 local function labels(index, method, attributes) return raise.check(index, method, "table", attributes, true) end
 
+-- A number that was given to a method; one that is not finite would stay in every sum.
+local function finite(method, value, optional)
+  raise.check(1, method, "number", value, optional)
+  if value and value - value ~= 0 then
+    raise.refuse(1, method, "a finite number expected, got " .. (value ~= value and "NaN" or tostring(value)))
+  end
+  return value
+end
+
 --- A number that only grows: see `observability.counter`.
 ---@class Counter
 local Counter = {}
@@ -165,7 +177,7 @@ local Counter = {}
 ---@return number value
 function Counter:add(value, attributes)
   local info = infos[self]
-  value = raise.check_number(1, "counter:add", value, 0, true) or 1
+  value = raise.check_number(1, "counter:add", finite("counter:add", value, true), 0, true) or 1
   record(info.name, info.found, value, labels(2, "counter:add", attributes))
   return value
 end
@@ -208,7 +220,7 @@ local Gauge = {}
 ---@return number value
 function Gauge:set(value, attributes)
   local info = infos[self]
-  raise.check(1, "gauge:set", "number", value)
+  finite("gauge:set", value)
   record(info.name, info.found, value, labels(2, "gauge:set", attributes))
   return value
 end
@@ -224,7 +236,7 @@ function Gauge:get(attributes)
 end
 
 local function changed(method, self, sign, value, attributes)
-  value = raise.check(1, method, "number", value, true) or 1
+  value = finite(method, value, true) or 1
   local last = point_of(infos[self].found, labels(2, method, attributes)).last or 0
   return Gauge.set(self, last + sign * value, attributes)
 end
@@ -263,8 +275,7 @@ local Histogram = {}
 ---@return number value
 function Histogram:record(value, attributes)
   local info = infos[self]
-  raise.check(1, "histogram:record", "number", value)
-  if value ~= value then raise.refuse(1, "histogram:record", "NaN cannot be recorded") end -- percentiles are ordered
+  finite("histogram:record", value)
   record(info.name, info.found, value, labels(2, "histogram:record", attributes))
   return value
 end

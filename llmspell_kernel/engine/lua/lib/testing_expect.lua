@@ -1,25 +1,33 @@
 -- What a test expects of a value.
 
+local digits_of = require("digits")
 local errorobject = require("errorobject")
 local guarded = require("guarded").pcall
+local keys_of = require("lib.path").keys
 local mocks = require("lib.testing_mock")
 local preview = require("preview")
 local raise = require("raise")
 
 local next, rawequal, rawget, rawlen, setmetatable, tostring, type =
   next, rawequal, rawget, rawlen, setmetatable, tostring, type
-local math_abs, math_type = math.abs, math.type
+local math_abs, math_min, math_type = math.abs, math.min, math.type
 local pack, concat = table.pack, table.concat
-local find, match = string.find, string.match
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 
 local Expectations = {}
 
 local BYTES = 300 -- of a value in a message
 local DEEPEST = 100
+local DIFFERENCES = 5 -- that a message tells
 
 -- ── equality ───────────────────────────────────────────────────────────────────────────────────────
 
-local function shown(value) return preview.text(value, BYTES) end
+-- A value in a message: a number with all its digits, for two that differ look the same with fewer.
+local function shown(value)
+  if math_type(value) ~= "float" or value - value ~= 0 then return preview.text(value, BYTES) end
+  local digits = digits_of(value)
+  return find(digits, "[.e]") and digits or digits .. ".0"
+end
 
 local function equals(a, b) return a == b end
 
@@ -34,32 +42,78 @@ local function step(path, key)
   return path .. "[" .. shown(key) .. "]"
 end
 
-local difference
-
--- The first key at which the tables differ.
-local function table_difference(a, b, path, seen, depth)
-  if depth > DEEPEST or seen[a] == b then return nil end
+local function equal(a, b, seen, depth)
+  if same(a, b) then return true end
+  if type(a) ~= "table" or type(b) ~= "table" then return false end
+  if depth > DEEPEST or seen[a] == b then return true end
   seen[a] = b
   for key, value in next, a do
-    local found = difference(value, rawget(b, key), step(path, key), seen, depth + 1)
-    if found then return found end
+    if not equal(value, rawget(b, key), seen, depth + 1) then return false end
   end
   for key in next, b do
-    if rawget(a, key) == nil then return step(path, key) .. " is missing" end
+    if rawget(a, key) == nil then return false end
   end
-end
-
--- Where `a`, the actual value, differs from `b`; nil if nowhere. Tables are equal if their fields are.
-function difference(a, b, path, seen, depth)
-  if same(a, b) then return nil end
-  if type(a) == "table" and type(b) == "table" then return table_difference(a, b, path, seen, depth) end
-  if path == "" then return "" end
-  if b == nil then return path .. " should not be there" end
-  return path .. " is " .. shown(a) .. " instead of " .. shown(b)
+  return true
 end
 
 --- Whether two values are equal as `to_equal` means it.
-function Expectations.equal(a, b) return difference(a, b, "", {}, 0) == nil end
+function Expectations.equal(a, b) return equal(a, b, {}, 0) end
+
+-- The first byte at which two texts differ.
+local function first_different(a, b)
+  local low, high = 1, math_min(#a, #b) + 1
+  while low < high do
+    local middle = (low + high) // 2
+    if sub(a, low, middle) == sub(b, low, middle) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function line_at(text, position)
+  return match(text, "^[^\n]*", match(sub(text, 1, position - 1), ".*\n()") or 1)
+end
+
+-- Where two texts differ that are too long for a message to show it, or have several lines; nil of others.
+local function text_difference(a, b)
+  if #a <= BYTES and #b <= BYTES and not find(a, "\n", 1, true) then return nil end
+  local position = first_different(a, b)
+  local line, other = line_at(a, position), line_at(b, position)
+  if #line < BYTES and #other < BYTES then
+    local _, breaks = gsub(sub(a, 1, position - 1), "\n", "")
+    return "line " .. breaks + 1 .. " is " .. shown(line) .. " instead of " .. shown(other)
+  end
+  return "from byte " .. position .. " on it is " .. shown(sub(a, position)) .. " instead of "
+    .. shown(sub(b, position))
+end
+
+-- Add to `found` where `a`, the actual value, differs from `b`; in the order of the keys, which is the same each time.
+local function differences(a, b, path, found, seen, depth)
+  if #found > DIFFERENCES or same(a, b) then return end
+  if type(a) == "table" and type(b) == "table" then
+    if depth > DEEPEST or seen[a] == b then return end
+    seen[a] = b
+    local all = {}
+    for key in next, a do all[key] = true end
+    for key in next, b do all[key] = true end
+    for _, key in next, keys_of(all) do
+      differences(rawget(a, key), rawget(b, key), step(path, key), found, seen, depth + 1)
+    end
+  elseif path == "" or a == nil or b == nil then
+    local texts = type(a) == "string" and type(b) == "string"
+    found[#found + 1] = path ~= "" and path .. (a == nil and " is missing" or " should not be there")
+      or texts and text_difference(a, b) or nil
+  else
+    found[#found + 1] = path .. " is " .. shown(a) .. " instead of " .. shown(b)
+  end
+end
+
+-- What a message says of where two values differ.
+local function told_differences(a, b)
+  local found = {}
+  differences(a, b, "", found, {}, 0)
+  if #found > DIFFERENCES then found[#found] = "…" end
+  return #found > 0 and ": " .. concat(found, ", ") or ""
+end
 
 -- ── the object ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,8 +167,9 @@ end
 ---@param other any
 ---@return Expectation expectation
 function methods:to_equal(other)
-  local found = difference(value_of(self, "to_equal"), other, "", {}, 0)
-  return verify(self, found == nil, "to equal " .. shown(other), found and found ~= "" and ": " .. found or "")
+  local value = value_of(self, "to_equal")
+  local equals_it = Expectations.equal(value, other)
+  return verify(self, equals_it, "to equal " .. shown(other), not equals_it and told_differences(value, other))
 end
 
 --- Expects this very value: of tables and functions the same one.

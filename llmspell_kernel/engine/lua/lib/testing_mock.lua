@@ -2,7 +2,7 @@
 
 local raise = require("raise")
 
-local error, next, setmetatable, type = error, next, setmetatable, type
+local error, next, rawequal, setmetatable, type = error, next, rawequal, setmetatable, type
 local pack, unpack, remove = table.pack, table.unpack, table.remove
 
 local Mocks = {}
@@ -84,6 +84,19 @@ function methods:reset()
   return self
 end
 
+--- Puts back what was in the place of this mock before `testing.spy`, before the test has ended.
+--- ```lua
+--- local door = { open = function() return "open" end }
+--- testing.spy(door, "open"):returns("locked"):restore()
+--- print(door.open()) --> open
+--- ```
+---@return Mock mock
+function methods:restore()
+  known(self, "restore")
+  Mocks.restore(self)
+  return self
+end
+
 function meta.__call(mock, ...)
   local own = mocks[mock]
   own.calls[#own.calls + 1] = pack(...)
@@ -119,16 +132,19 @@ local replaced = {} -- { table, key, value before }, in the order in which they 
 
 --- Put `value` in the place of `t[key]` until `Mocks.restore`.
 function Mocks.replace(t, key, value)
-  replaced[#replaced + 1] = { t = t, key = key, was = t[key] }
+  local was = t[key]
   t[key] = value
+  replaced[#replaced + 1] = { t = t, key = key, was = was, value = value }
 end
 
---- Put everything back that was replaced.
-function Mocks.restore()
+--- Put everything back that was replaced, or only what `value` has replaced.
+function Mocks.restore(value)
   for index = #replaced, 1, -1 do
     local one = replaced[index]
-    replaced[index] = nil
-    one.t[one.key] = one.was
+    if value == nil or rawequal(value, one.value) then
+      remove(replaced, index)
+      one.t[one.key] = one.was
+    end
   end
 end
 
