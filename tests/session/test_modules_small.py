@@ -59,7 +59,8 @@ CASES = {
         "print((data.to_csv({{a = 1, b = 'x,\"y'}}):gsub('\\n', '|'))) "
         "print(data.parse_xml('<r a=\"1\">t<b/>u</r>').text, "
         "data.parse_xml('<!DOCTYPE r [<!ENTITY e \"x\">]><r>&e;</r>'))",
-        'x: y\tyes\tnumber\na,b|1,"x,""y"|\ntu\tnil\tnot XML: line 1, column 25: it declares entities of its own, which are not read',
+        'x: y\tyes\tnumber\na,b|1,"x,""y"|\n'
+        "tu\tnil\tnot XML: line 1, column 25: it declares entities of its own, which are not read",
     ),
     "data.convert_format, data.parse_json": (
         "local json = '[1,{\"a\":null}]' "
