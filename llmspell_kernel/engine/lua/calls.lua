@@ -72,6 +72,12 @@ return function(S)
     return errorobject.new({ code = "cancelled", message = message, retryable = false })
   end
 
+  --- The error that a task ends with which has called os.exit.
+  function S.left(code)
+    if code == 0 then return S.cancellation("ended by os.exit") end
+    return errorobject.new({ code = "exit", message = "exit code " .. code, retryable = false })
+  end
+
   --- The error that a task ends with which a stop broke into; the cell that started it is told.
   function S.stopped(task)
     host.write(2, task.cell, "task " .. task.id .. " (" .. trace.name_of(task) .. ") was stopped while it ran\n")

@@ -115,9 +115,7 @@ local function handler(err)
   return told
 end
 
-local function exited()
-  local code = sandbox.exit_code
-  sandbox.exiting = false
+local function exited(code)
   if code == 0 then return "ok", codec.encode(codec.array({})) end
   return "failed", codec.encode({ ename = "Exit", message = "exit code " .. tostring(code), frames = codec.array({}) })
 end
@@ -128,7 +126,8 @@ local function execute(name, code, mode)
   limits.begin_turn(host.bound(true))
   local ok, value = xpcall(run, handler, fn)
   host.bound(false)
-  if sandbox.exiting then return exited() end
+  local code_of_exit = scheduler.end_cell()
+  if code_of_exit then return exited(code_of_exit) end
   if ok then return "ok", value end
   return "failed", codec.encode(value)
 end

@@ -256,9 +256,7 @@ local function os_library()
       if kind ~= "nil" and kind ~= "boolean" and kind ~= "number" then
         error("bad argument #1 to 'exit' (number expected, got " .. kind .. ")", 2)
       end
-      M.exit_code = (code == nil or code == true) and 0 or (code == false and 1) or code
-      M.exiting = true
-      error(STOP, 0)
+      scheduler.exit((code == nil or code == true) and 0 or (code == false and 1) or code)
     end,
     getenv = of_files("getenv"),
     remove = of_files("remove"),
@@ -297,7 +295,6 @@ end
 function M.build()
   env = {}
   M.env = env
-  M.exiting = false
   for _, name in ipairs({
     "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "rawlen", "rawset", "select", "tonumber",
     "tostring", "type", "_VERSION",

@@ -44,6 +44,8 @@ local NO_MORE = { done = false } -- what a task waits for that is to be ended
 
 local current -- the running task; nil in the main chunk and in the scheduler itself
 local main_cell = 0 -- the cell whose main chunk runs, or ran last
+local main_runs = false
+local exit_code -- what the running cell is to end with, as os.exit says
 local depth = 0 -- pumps, and tasks that run at once, inside one another
 local sheltered = false -- the scheduler runs below: a stop must not break into it
 local waiting_outside -- the waiter of the outermost pump
@@ -232,7 +234,7 @@ local function run_batch(waiter)
     elseif tasks[task.id] then
       kill(task) -- it has not begun, or gave way without waiting for anything
     end
-    if waiter.done then return false end
+    if waiter.done or exit_code then return false end
   end
   return true
 end
@@ -250,6 +252,7 @@ function S.run_now(prepare, body, ...)
   resume(task)
   depth = depth - 1
   current = outer
+  if exit_code then error(STOP, 0) end
   return task
 end
 
@@ -288,6 +291,7 @@ end
 local function pump_until(waiter)
   while true do
     run_batch(waiter)
+    if exit_code then error(STOP, 0) end
     if waiter.done then return end
     stop_if_asked()
     fire_timers()
@@ -403,8 +407,25 @@ S.at_end = nil
 
 function S.begin_cell(cell)
   current, S.at_end = nil, nil
-  main_cell = cell
+  main_cell, main_runs = cell, true
   coroutines.begin_cell()
+end
+
+--- End the running cell, from its main chunk or one of its tasks; a task whose cell has ended ends alone. Raises.
+function S.exit(code)
+  if current then current.cancelled = S.left(code) end
+  if main_runs and S.cell() == main_cell then
+    exit_code = code
+    if current then current.cancelled = S.left(0) end -- the cell tells the code
+  end
+  error(STOP, 0)
+end
+
+--- The main chunk has ended; returns the code that the cell ends with if something in it has called `S.exit`.
+function S.end_cell()
+  local code = exit_code
+  main_runs, exit_code = false, nil
+  return code
 end
 
 -- When something can run next: now, at a deadline, or (nil) when a frame comes.
@@ -462,6 +483,7 @@ end
 --- A turn was stopped, and nothing of it is running any more; returns the next deadline.
 function S.after_stop()
   coroutines.after_stop()
+  S.end_cell()
   current, depth, sheltered = nil, 0, false
   if waiting_outside then abandon(waiting_outside) end
   waiting_outside = nil

@@ -13,6 +13,7 @@ local framed = raise.framed
 local ipairs, next, rawequal, rawget, setmetatable, tostring, type =
   ipairs, next, rawequal, rawget, setmetatable, tostring, type
 local concat, find, math_type, sort = table.concat, string.find, math.type, table.sort
+local pack, running, unpack = table.pack, coroutine.running, table.unpack
 
 local M = {}
 
@@ -70,7 +71,8 @@ local function check(name, value, about)
     return
   end
   if about.type and not is_a(value, about.type) then
-    fault(name, "must be a " .. about.type .. ", not a " .. raise.type_of(value))
+    local article = find(about.type, "^[aio]") and "an " or "a "
+    fault(name, "must be " .. article .. about.type .. ", not a " .. raise.type_of(value))
   end
   if not about.enum then return end
   local known = {}
@@ -208,8 +210,24 @@ end
 
 -- ── the rest ───────────────────────────────────────────────────────────────────────────────────────
 
+local making = {} -- key → { thread that makes its value, waiters for it }
+
+-- What `make()` gives, kept under the key unless it is nil. Others who ask for the key meanwhile wait for that.
+local function made(key, make, keep)
+  local mine = { thread = running() }
+  making[key] = mine
+  local _ <close> = setmetatable({}, { __close = function()
+    making[key] = nil
+    for index = 1, #mine do scheduler.wake(mine[index]) end
+  end })
+  local results = pack(make())
+  if results[1] ~= nil then keep(results[1]) end
+  return unpack(results, 1, results[1] == nil and results.n or 1)
+end
+
 --- Keeps a value under a key for so many seconds (300), or returns what is kept there, nil if nothing is. A function in
---- place of the value is called for it when there is none.
+--- place of the value is called for it when there is none, once for all tasks that ask at a time; what raises or
+--- returns nil is not kept. Kept values last as long as the session.
 --- ```lua
 --- spell.cache("pi", 3.14)
 --- print(spell.cache("pi"), spell.cache("e", function() return 2.72 end)) --> 3.14	2.72
@@ -226,9 +244,18 @@ function M.cache(key, value, seconds)
     entry, cached[key] = nil, nil
   end
   if value == nil or (type(value) == "function" and entry) then return entry and entry.value end
-  if type(value) == "function" then value = value() end
-  if value ~= nil then cached[key] = { value = value, expires = host.now() + (seconds or config.cache_ttl or 300) } end
-  return value
+  local function keep(kept)
+    cached[key] = { value = kept, expires = host.now() + (seconds or config.cache_ttl or 300) }
+    return kept
+  end
+  if type(value) ~= "function" then return keep(value) end
+  local other = making[key]
+  if not other then return made(key, value, keep) end
+  if other.thread == running() then return framed(value()) end -- it asks for itself
+  local waiter = { what = "spell.cache" }
+  other[#other + 1] = waiter
+  scheduler.wait(waiter)
+  return M.cache(key, value, seconds)
 end
 
 --- Gives a name to a table of functions, for `spell.include`; returns it.
