@@ -250,12 +250,12 @@ function M.cache(key, value, seconds)
   end
   if type(value) ~= "function" then return keep(value) end
   local other = making[key]
-  if not other then return made(key, value, keep) end
+  if not other then return framed(made(key, value, keep)) end
   if other.thread == running() then return framed(value()) end -- it asks for itself
   local waiter = { what = "spell.cache" }
   other[#other + 1] = waiter
   scheduler.wait(waiter)
-  return M.cache(key, value, seconds)
+  return framed(M.cache(key, value, seconds))
 end
 
 --- Gives a name to a table of functions, for `spell.include`; returns it.
