@@ -71,7 +71,7 @@ def test_the_definitions_for_editors_are_lua_that_defines_every_function(
     assert chunk.problems == []
     defined = {one.name.replace(":", ".") for one in summarize(chunk, "").everything()}
     functions = [one for one in reference(installed_bridges()) if one.is_callable]
-    assert {f"{one.owner.replace('.', '_')}.{one.short_name}" for one in functions} <= defined
+    assert {f"{one.owner.replace('.', '_')}.{one.short_name}".lstrip(".") for one in functions} <= defined
     assert {"agents", "core", "help", "display"} <= defined
 
 

@@ -7,7 +7,7 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -153,6 +153,8 @@ class Bridge:
     It runs where cells do and may do no more. Comments in LuaCATS notation above its functions are the reference, and
     what their ``---@param`` lines say is checked.
     """
+    elsewhere: typing.ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Where cells find members of it too: library, or an empty text for globals, and the members' names."""
     called_as: typing.ClassVar[str | None] = None
     """The member that calling the module itself calls."""
     internal: typing.ClassVar[bool] = False

@@ -38,15 +38,17 @@ def documented(module: str, source: str) -> tuple[Documented, ...]:
     owners = {_MODULE: module} | _classes(summary)
     found: list[Documented] = declared_types(source)
     for local, owner in owners.items():
-        members = {definition.name: definition.documented for definition in summary.fields.get(local, ())}
+        members = {one.name.replace(":", "."): one.documented for one in summary.fields.get(local, ())}
         for definition in summary.fields.get(local, ()):
-            entry = members[definition.name]
+            entry = members[definition.name.replace(":", ".")]
             same = members.get(dotted(definition.value)[0]) if definition.value is not None else None
             if same is not None:  # M.define = M.register
                 doc = entry.doc or f"The same as `{owner}{same.name.removeprefix(local)}`."
                 entry = msgspec.structs.replace(same, doc=doc)
             if entry.doc:
-                found.append(msgspec.structs.replace(entry, name=owner + definition.name.removeprefix(local)))
+                joint = ":" if entry.kind == "method" else "."
+                name = definition.name.removeprefix(local)[1:]
+                found.append(msgspec.structs.replace(entry, name=f"{owner}{joint}{name}"))
     return tuple(found)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from llmspell_kernel.bridges.declaration import Bridge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmspell_kernel.bridges.registry import Host
 
 
@@ -94,6 +96,12 @@ class Compat(LuaModule):
 
     module: ClassVar[str] = "compat"
     lua_part: ClassVar[str | None] = "lib.compat"
+    elsewhere: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "": ("unpack", "loadstring"),
+        "table": ("getn", "maxn", "foreach", "foreachi"),
+        "string": ("gfind",),
+        "math": ("pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp", "frexp"),
+    }
 
 
 class Utils(LuaModule):

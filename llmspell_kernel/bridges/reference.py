@@ -45,21 +45,32 @@ def _declared(bridge: type[Bridge]) -> list[Documented]:
     found: list[Documented] = []
     for owner in (bridge, *bridge.handles):
         found += [export.documented() for export in owner.exports() if not export.internal]
-    found += [
-        Documented(handle.type_name, "type", inspect.cleandoc(handle.__doc__ or ""))
-        for handle in bridge.handles
-    ]
+    found += [Documented(handle.type_name, "type", _docstring(handle)) for handle in bridge.handles]
     found += bridge.types
     for part in (bridge.lua_part, *bridge.lua_more):
         found += documentation(bridge.module, part) if part else ()
     found += documented(bridge.module, bridge.lua_text()) if bridge.lua_code else ()
-    return [_module(bridge, found), *found]
+    return [_module(bridge, found), *found, *_elsewhere(bridge, found)]
+
+
+def _elsewhere(bridge: type[Bridge], members: list[Documented]) -> list[Documented]:
+    """The records of members that are found under other names too."""
+    known = {one.short_name: one for one in members if one.owner == bridge.module}
+    return [
+        msgspec.structs.replace(known[name], name=f"{owner}.{name}" if owner else name)
+        for owner, names in bridge.elsewhere.items()
+        for name in names
+    ]
+
+
+def _docstring(documented: type) -> str:
+    return inspect.cleandoc(documented.__doc__ or "").replace("``", "`")
 
 
 def _module(bridge: type[Bridge], members: list[Documented]) -> Documented:
     """The record of the module itself, which can be called if one of its members stands for it."""
     called = next((one for one in members if one.name == f"{bridge.module}.{bridge.called_as}"), None)
-    doc = inspect.cleandoc(bridge.__doc__ or "")
+    doc = _docstring(bridge)
     if called is None:
         return Documented(bridge.module, "module", doc)
     return msgspec.structs.replace(

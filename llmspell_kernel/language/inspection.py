@@ -256,8 +256,9 @@ class _Inspector:
             known = rows.get(item.text)
             if known is None or (item.signature and not known.detail):
                 rows[item.text] = Row(item.text, item.type, item.signature or item.doc)
-        found.fields = sorted(rows.values(), key=_field_order)[:FIELDS_SHOWN]
-        found.more_fields = len(rows) > FIELDS_SHOWN or (description is not None and description.truncated)
+        shown = len(rows) if found.type == "module" else FIELDS_SHOWN
+        found.fields = sorted(rows.values(), key=_field_order)[:shown]
+        found.more_fields = len(rows) > shown or (description is not None and description.truncated)
 
 
 def _field_order(row: Row) -> tuple[bool, bool, str]:

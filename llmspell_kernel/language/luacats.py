@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from llmspell_kernel.language.candidates import is_identifier
 from llmspell_kernel.language.lexer import KEYWORDS
-from llmspell_kernel.language.stdlib import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,10 +30,11 @@ def definitions(reference: Reference, aliases: Mapping[str, str]) -> str:
     for owner in [*sorted(types.values(), key=_name), *sorted(modules.values(), key=_name)]:
         parts += _table(owner, reference.members(owner.name).values(), is_type=owner.kind == "type")
     parts += [_alias(alias, name) for alias, name in sorted(aliases.items())]
+    libraries = {one.name for one in entries if one.kind == "module"} - set(modules)
     parts += [
-        _function(one, one.name, ".")
+        _function(one, one.owner or one.name, ".")
         for one in sorted(entries, key=_name)
-        if one.name in OURS and not one.owner
+        if one.is_callable and not one.link and one.name != "require" and one.owner in {"", *libraries}
     ]
     return "\n".join(parts)
 

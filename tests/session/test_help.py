@@ -28,6 +28,15 @@ account = { deposit = deposit, owner = "ada" }
         ("help(string.rep)", ["string.rep(s, n, sep?) → string"]),
         ("help(('x').rep)", ["string.rep(s, n, sep?) → string"]),
         ("help(print)", ["print(...)"]),
+        (
+            "help(table.getn)",
+            ["table.getn(list) → integer", "Old: write `#list`. Returns the length of a list."],
+        ),
+        ("help(unpack)", ["unpack(list, first?, last?) → any"]),
+        ("help('string.gfind')", ["string.gfind(text, pattern) → function"]),
+        ("help(log.create('x'))", ["  warning       method  (message, fields?)"]),
+        ("help(data)", ["  values          function  (items) → table"]),
+        ("help(JSON)", ["rs-llmspell's JSON, over `json`: `JSON.parse`, `JSON.stringify`."]),
         ("help('llm.chat')", ["Ask a model."]),
         ("help('string')", ["string"]),
         (
@@ -72,3 +81,13 @@ async def test_help_runs_no_code_of_the_value(notebook: Notebook) -> None:
     help(setmetatable({ visible = 1 }, meta))"""
     await notebook.value(code)
     assert "visible" in notebook.last.shown[0][0]["text/plain"]
+
+
+async def test_every_old_name_is_explained_where_cells_find_it(notebook: Notebook) -> None:
+    code = """for _, library in ipairs{ "table", "string", "math" } do
+      for name in pairs(_G[library]) do help(library .. "." .. name) end
+    end"""
+    await notebook.value(code)
+    texts = [bundle["text/plain"] for bundle, _, _ in notebook.last.shown]
+    assert len(texts) > 60
+    assert [text for text in texts if text.count("\n\n") < 2] == []

@@ -171,6 +171,11 @@ CASES = {
         "print(pcall(utils.list_files, '/etc'))",
         "0\t1970-01-01\t19\nfalse\treading /etc is not granted",
     ),
+    "math.frexp": (
+        "print(math.frexp(8)) print(math.frexp(-0.3)) print(math.frexp(5e-324)) print(math.frexp(2.0 ^ 1023)) "
+        "print(math.frexp(0)) print(math.frexp(1/0))",
+        "0.5\t4\n-0.6\t-1\n0.5\t-1073\n0.5\t1024\n0.0\t0\ninf\t0",
+    ),
     "compat.loadstring": (
         "print(compat.loadstring('return ...', 'c')(7), compat.loadstring('('))",
         '7\tnil\t[string "("]:1: unexpected symbol near <eof>',

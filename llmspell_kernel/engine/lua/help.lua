@@ -78,7 +78,7 @@ function M.ask(...)
     if type(value) == "string" and string_find(value, "^[%a_][%w_.:]*$") then
       name = value
     else
-      if value == nil then raise.raise("there is nothing called so: the value is nil") end
+      if value == nil then raise.raise("the value is nil; a name goes in quotes, as in help('json.encode')") end
       name, described = name_of(M.context, value) or "", introspect.describe_value(M.context, value)
     end
   end

@@ -5,8 +5,8 @@ local raise = require("raise")
 
 local ipairs, math_fmod, next, rawlen, setmetatable, tonumber, type =
   ipairs, math.fmod, next, rawlen, setmetatable, tonumber, type
-local gmatch, unpack = string.gmatch, table.unpack
-local exp, log, math_type = math.exp, math.log, math.type
+local gmatch, string_pack, string_unpack, unpack = string.gmatch, string.pack, string.unpack, table.unpack
+local abs, exp, log, math_type = math.abs, math.exp, math.log, math.type
 
 local M = {}
 
@@ -16,7 +16,7 @@ local MOST_VALUES = 999000 -- that a call returns
 local PLACES = {
   table = { "getn", "maxn", "foreach", "foreachi", "unpack" },
   string = { "gfind" },
-  math = { "pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp" },
+  math = { "pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp", "frexp" },
 }
 
 --- Old: write `table.unpack(list)`. Returns the values of a list.
@@ -219,6 +219,22 @@ function M.ldexp(x, n)
   x = number(1, "math.ldexp", x)
   n = raise.check_whole(2, "math.ldexp", number(2, "math.ldexp", n))
   return x * 2.0 ^ n
+end
+
+--- Old. Takes a number apart: `x` is `fraction * 2 ^ exponent`, and the fraction at least a half and less than one.
+--- ```lua
+--- print(math.frexp(8)) --> 0.5	4
+--- ```
+---@param x number
+---@return number fraction
+---@return integer exponent
+function M.frexp(x)
+  x = number(1, "math.frexp", x) + 0.0
+  if x == 0 or x - x ~= 0 then return x, 0 end
+  local exponent = 0
+  if abs(x) < 2.0 ^ -1022 then x, exponent = x * 2.0 ^ 64, -64 end -- fewer bits than others have
+  local power = (string_unpack("<I8", string_pack("<d", x)) >> 52 & 0x7ff) - 1022
+  return x / 2.0 ^ (power - 1) / 2, exponent + power
 end
 
 -- Add the old names to a library that cells see, where it has none of its own.

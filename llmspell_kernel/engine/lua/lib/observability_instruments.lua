@@ -243,7 +243,9 @@ end
 
 --- Adds to it; returns what it is then.
 --- ```lua
---- print(observability.gauge("in the room"):add(2)) --> 2
+--- local room = observability.gauge("in the room")
+--- room:set(1)
+--- print(room:add(2)) --> 3
 --- ```
 ---@param value? number 1 unless given
 ---@param attributes? table
