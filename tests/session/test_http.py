@@ -283,6 +283,22 @@ async def test_requests_go_on_side_by_side(cell: Notebook) -> None:
     assert time.monotonic() - began < 4  # one after the other: 8
 
 
+async def test_a_task_that_waits_for_an_answer_is_listed_as_the_person_called_it(
+    cell: Notebook, web: WebServer
+) -> None:
+    code = """
+    local jobs = {
+      async(function() local r = http.get(url .. '/hang') return r end),
+      async(function() local value = state.load('s', 'k') return value end),
+      async(function() return http.get(url .. '/hang') end),
+    }
+    async.yield()
+    local listed = async.tasks()
+    for _, job in ipairs(jobs) do job:cancel() end
+    return listed[1].waiting_for, listed[2].waiting_for, listed[3].waiting_for"""
+    assert await cell.value(code) == '"http.get"\t"state.load"\t"an answer"'
+
+
 async def test_an_interrupt_ends_the_connection(cell: Notebook, web: WebServer) -> None:
     running = asyncio.create_task(cell.run("http.get(url .. '/hang')"))
     while not any(seen["path"] == "/hang" for seen in web.seen):

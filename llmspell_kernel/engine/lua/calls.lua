@@ -258,7 +258,9 @@ return function(S)
     S.check()
     local arguments = encoded(module, name, ...)
     next_call = next_call + 1
-    local waiter = { call = next_call, what = module .. "." .. name, cancel = withdraw }
+    -- of a bridge that spells know nothing of, it is told by the function that called it
+    local what = raise.members[module] and module .. "." .. name or "an answer"
+    local waiter = { call = next_call, what = what, cancel = withdraw }
     calls[next_call] = waiter
     host.send("call", next_call, S.cell(), module, name, arguments)
     return S.await(waiter)

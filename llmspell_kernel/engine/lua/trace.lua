@@ -1,6 +1,7 @@
 -- Where tasks are and come from: the positions in the user's code that listings and messages name.
 
 local raise = require("raise")
+local stack = require("stack")
 
 local getinfo, running = debug.getinfo, coroutine.running
 local concat, format, sort = table.concat, string.format, table.sort
@@ -122,6 +123,14 @@ function M.deadlock(waiter, tasks)
   return concat(lines, "\n")
 end
 
+-- What a task waits for: of a call, which function of ours makes it, where that is known.
+local function awaited_by(task)
+  local waiter = task.waiter
+  if not waiter or waiter.done then return nil end
+  local frame = waiter.call and stack.frames(task.thread)[1]
+  return frame and frame.kind == "builtin" and frame.name or waiter.what
+end
+
 --- Tasks as plain data; see `async.tasks`.
 function M.list(tasks, current, now)
   local list = {}
@@ -134,7 +143,7 @@ function M.list(tasks, current, now)
       seconds = now - task.began,
       state = task == current and "running" or (waiter and not waiter.done and "waiting" or "ready"),
       at = M.where(task.thread),
-      waiting_for = waiter and not waiter.done and waiter.what or nil,
+      waiting_for = awaited_by(task),
     }
   end
   return list
