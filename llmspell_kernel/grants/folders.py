@@ -207,6 +207,7 @@ def locate(
     Raises:
         MissingGrant: A layer does not cover it.
         BadArgument: It is not a path.
+        WorldError: It is sealed, or the system refused to look at it.
     """
     if not asked or "\0" in asked:
         raise BadArgument("a path is a string that is not empty and holds no zero byte")
@@ -219,8 +220,10 @@ def locate(
     lexical = Path(os.path.normpath(base / asked))
     try:
         path = Path(os.path.realpath(base / asked))
-    except (OSError, ValueError) as error:
-        raise BadArgument(f"{shown(asked)} is not a path: {type(error).__name__}") from error
+    except ValueError as error:
+        raise BadArgument(f"{shown(asked)} is not a path") from error
+    except OSError as error:  # it changes while it is being looked at
+        raise _refused(asked, f"cannot be used: {os.strerror(error.errno or 0)}", "io_error") from error
     if any(_within(path, folder) for folder in sealed):
         raise _refused(asked, "is closed to every grant", "sealed")
     rules = [next((rule for rule in layer if rule.covers(path, write=write)), None) for layer in layers]

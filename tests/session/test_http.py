@@ -73,6 +73,13 @@ async def test_requests_arrive_as_they_were_meant(cell: Notebook, web: WebServer
         assert {key: seen[key] for key in expected} == expected, code
 
 
+async def test_headers_of_an_answer_are_found_in_any_case(cell: Notebook) -> None:
+    code = "local h = http.get(url).headers return h['Content-Type'], h['X-TWICE'], h.other, h[1], rawget(h, 'x-twice')"
+    assert await cell.value(code) == '"application/json"\t"a"\tnil\tnil\t"a"'
+    code = "local r = http.response{headers = {['X-One'] = '1'}} return r.headers['x-one'], json.encode(r.headers)"
+    assert await cell.value(code) == '"1"\t"{\\"x-one\\":\\"1\\"}"'
+
+
 async def test_answers_arrive_whatever_their_status(cell: Notebook) -> None:
     code = "local r = http.get(url .. '/nothing') return r.status, r.ok, r.body, r.reason"
     assert await cell.value(code) == '404\tfalse\t"no such page"\t"Not Found"'

@@ -34,7 +34,7 @@ local send = bridge.bind("http_requests", "send")
 ---@class http.Response
 ---@field status integer
 ---@field ok boolean whether the status is 200 to 299
----@field headers table<string, string> by their names in lower case; of several with one name, the values with commas
+---@field headers table<string, string> by name, in whatever case; of several with one name, the values with commas
 ---@field body string the bytes that came, unpacked, in the character set that `content-type` tells
 ---@field url string where it came from, after redirects
 ---@field reason string what the status means
@@ -88,12 +88,23 @@ local FIELDS = {
   status = "integer", ok = "boolean", headers = "table", body = "string", url = "string", reason = "string",
 }
 
+-- The names are kept in lower case, and found in any.
+local headers_meta = {
+  __index = function(headers, name) return type(name) == "string" and rawget(headers, lower(name)) or nil end,
+}
+
+local function headers_of(given)
+  local headers = {}
+  for name, value in next, given do headers[type(name) == "string" and lower(name) or name] = value end
+  return setmetatable(headers, headers_meta)
+end
+
 local function response_of(fields)
   local status = fields.status or 200
   return setmetatable({
     status = status,
     ok = status >= 200 and status < 300,
-    headers = fields.headers or {},
+    headers = headers_of(fields.headers or {}),
     body = fields.body or "",
     url = fields.url or "",
     reason = fields.reason or "",
