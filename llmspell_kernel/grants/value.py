@@ -212,6 +212,10 @@ class Grants(msgspec.Struct, frozen=True):
         shown_rules: dict[Kind, Iterable[object]] = {"http": given.http or (), "files": given.files or ()}
         return [(kind, str(rule)) for kind in KINDS for rule in (shown_rules | dict(given.names))[kind]]
 
+    def given(self) -> Grants:
+        """Return these grants without their narrowings."""
+        return msgspec.structs.replace(self, layers=self.layers[:1])
+
     @property
     def narrowings(self) -> int:
         """How many times these grants were narrowed."""

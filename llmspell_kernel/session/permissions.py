@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -67,22 +68,31 @@ class Permissions:
 
     async def granted(self, check: Callable[[Grants], T], why: str = "") -> T:
         """Return what `check` returns for the grants; see `bridges.registry.Host.granted`."""
-        try:
+        with contextlib.suppress(MissingGrant):
             return check(self._now())
-        except MissingGrant as error:
-            missing = error
         async with self._asking:
             while True:
                 try:  # another call may have been given it meanwhile, and one check may need several
                     return check(self._now())
                 except MissingGrant as error:
                     missing = error
-                await self._ask(missing, why)
+                await self._ask(self._explained(missing, check), why)
 
     async def require(self, kind: Kind, value: str, why: str = "") -> None:
         """Make sure that a name is granted; see `bridges.registry.Host.require`."""
         name_kind = cast("NameKind", kind)  # hosts and folders have checks of their own
         await self.granted(lambda grants: grants.check(name_kind, value), why)
+
+    def _explained(self, missing: MissingGrant, check: Callable[[Grants], T]) -> MissingGrant:
+        """Say so where the configuration grants it and a cell, or who runs this spell, took it away."""
+        try:
+            check(self.grants.given())
+        except SpellError:
+            return missing
+        missing.suggestion = (
+            "the configuration grants it, but a cell or who runs this took it away; see %grants"
+        )
+        return missing
 
     def _now(self) -> Grants:
         grants = self.grants

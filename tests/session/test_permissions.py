@@ -159,6 +159,16 @@ async def test_a_spell_looks_at_grants_and_gives_them_up(opened: Open) -> None:
     assert notebook.last.asked == []
 
 
+async def test_what_was_given_up_is_told_otherwise_than_what_was_never_granted(opened: Open) -> None:
+    notebook = await opened(grant_http="example.org", grant_env="HOME")
+    await notebook.run("grants.drop('http') grants.only('env', {'LANG'})")
+    code = "local _, err = pcall(powers.{}) return err.suggestion"
+    for call in ("reach, 'https://example.org/'", "variable, 'HOME'"):
+        assert "took it away; see %grants" in str(await notebook.value(code.format(call)))
+    for call in ("reach, 'https://example.com/'", "variable, 'USER'"):
+        assert "to allow it, add" in str(await notebook.value(code.format(call)))
+
+
 async def test_the_magic_shows_grants_and_their_sources(opened: Open) -> None:
     notebook = await opened(grant_http="example.org")
     magics = Magics(cast("Any", SimpleNamespace(spell_session=notebook.session)))
