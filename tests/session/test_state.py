@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -157,6 +157,44 @@ async def test_two_notebooks_lose_no_update(open_notebook: Open) -> None:
     await asyncio.gather(one.value(code), two.value(code))
     shown = "local s = state.create('shared', {persistent = true}) return s:get('n'), #s:get('log'), s:get('deep.n')"
     assert await one.value(shown) == "60\t60\t60"
+
+
+async def test_many_tasks_at_one_value_take_turns(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, commits = StateStore.commit, 0
+
+    async def counted(store: StateStore, *arguments: Any) -> bool:
+        nonlocal commits
+        commits += 1
+        return await commit(store, *arguments)
+
+    monkeypatch.setattr(StateStore, "commit", counted)
+    code = """
+    local s, jobs = state.create('s', {persistent = true}), {}
+    for n = 1, 150 do jobs[n] = async(function() return assert(s:increment('n')) end) end
+    for n = 1, 150 do async.await(jobs[n]) end
+    return s:get('n')"""
+    assert await notebook.value(code) == "150"
+    assert commits < 1000  # each against all: some 7,000
+
+
+async def test_a_turn_ends_though_it_waits_for_what_waits_for_it(notebook: Notebook) -> None:
+    code = """
+    local s, jobs = state.create('s', {persistent = true}), {}
+    local function both(n)
+      async.await(async(function() for _ = 1, 5 do assert(s:increment('b')) end end))
+      return (n or 0) + 1
+    end
+    for n = 1, 4 do jobs[n] = async(function() assert(s:update('a', both)) end) end
+    jobs[5] = async(function() assert(s:update('a', both)) end)
+    async.sleep(0.01)
+    jobs[5]:cancel()
+    for n = 1, 5 do pcall(async.await, jobs[n]) end
+    return s:get('a'), s:get('b') >= 20"""
+    shown = await asyncio.wait_for(notebook.value(code), 60)
+    assert shown in ("4\ttrue", "5\ttrue")
+    assert await notebook.value("state.create('s', {persistent = true}):increment('a') >= 5") == "true"
 
 
 async def test_tasks_in_one_notebook_lose_no_update(notebook: Notebook) -> None:

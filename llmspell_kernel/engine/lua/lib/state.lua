@@ -5,6 +5,7 @@
 local bridge = require("bridge")
 local codec = require("codec")
 local errorobject = require("errorobject")
+local host = require("host")
 local path = require("lib.path")
 local named = require("lib.names").of("state") -- for completion
 local options_of = require("lib.options")
@@ -16,7 +17,7 @@ local error, next, pcall, rawget, rawset, setmetatable = error, next, pcall, raw
 local tonumber, tostring, type = tonumber, tostring, type
 local find, gsub, match, random = string.find, string.gsub, string.match, math.random
 local pack, unpack = table.pack, table.unpack
-local getinfo = debug.getinfo
+local getinfo, now, running = debug.getinfo, host.now, coroutine.running
 local utf8_len = utf8.len
 
 local file = {}
@@ -27,6 +28,7 @@ local M = {}
 local TRIES = 200
 local PATIENT = 3 -- tries before it waits in between
 local PAUSE = 0.002
+local LONGEST_TURN = 0.5
 
 -- ── where the values are ───────────────────────────────────────────────────────────────────────────
 --
@@ -155,22 +157,75 @@ local function conflict()
   })
 end
 
+-- Those to whom others were faster take turns, so that a thousand tasks need not try a thousand times each: what is
+-- changed → whose turn it is, since when, and who waits for theirs. A turn is not for long: whose it is may wait for
+-- what those do that wait for it.
+local turns = setmetatable({}, { __mode = "k" })
+
+local pass_on
+
+local function begin_turn(turn, task)
+  turn.task, turn.since = task, now()
+  turn.timer = scheduler.after(LONGEST_TURN, function() pass_on(turn) end)
+end
+
+function pass_on(turn)
+  turn.timer.done = true
+  local waiter
+  repeat
+    turn.first = turn.first + 1
+    waiter = turn.queue[turn.first]
+  until not waiter or not waiter.done
+  if waiter then
+    begin_turn(turn, waiter.mine)
+    scheduler.wake(waiter)
+  elseif turns[turn.what] == turn then
+    turns[turn.what] = nil
+  end
+end
+
+local turn_meta = { __close = function(mine)
+  if mine.turn.task == mine then pass_on(mine.turn) end
+end }
+
+-- Wait for one's turn; it lasts until the value is closed.
+local function in_turn(what)
+  local turn = turns[what]
+  local mine = setmetatable({ thread = running() }, turn_meta)
+  if not turn or now() - turn.since > 2 * LONGEST_TURN then -- that one was stopped
+    turn = { what = what, queue = {}, first = 0 }
+    mine.turn, turns[what] = turn, turn
+    begin_turn(turn, mine)
+    return mine
+  end
+  if turn.task.thread == mine.thread then return nil end
+  mine.turn = turn
+  local waiter = { what = "its turn to change the state", mine = mine }
+  turn.queue[#turn.queue + 1] = waiter
+  scheduler.wait(waiter)
+  return mine
+end
+
 -- Try until `attempt` returns something: it returns nil where others were faster, false and an error where the world
 -- fails.
-local function persist(attempt)
-  for try = 1, TRIES do
-    local result = pack(attempt())
-    if result[1] then return unpack(result, 2, result.n) end
-    if result[1] == false then return nil, result[2] end
-    if try <= PATIENT then scheduler.yield() else scheduler.sleep(random() * PAUSE * try) end
+local function persist(keeper, attempt)
+  local result = pack(attempt())
+  if result[1] == nil then
+    local turn <close> = in_turn(keeper.name or keeper) -- luacheck: ignore 211
+    local try = 1
+    repeat
+      if try > PATIENT then scheduler.sleep(random() * PAUSE * try) end
+      result, try = pack(attempt()), try + 1
+    until result[1] ~= nil or try == TRIES
   end
-  return nil, conflict()
+  if result[1] then return unpack(result, 2, result.n) end
+  return nil, result[1] == false and result[2] or conflict()
 end
 
 -- Change what is at `keys`: `make(value)` returns whether to change it, the new value, and what to return.
 local function change(keeper, keys, make)
   local key = keys[1]
-  return persist(function()
+  return persist(keeper, function()
     local top, version, err = keeper.read(key)
     if err then return false, err end
     local rest = { unpack(keys, 2) }
@@ -196,7 +251,7 @@ end
 
 -- Make all entries what `make(entries)` returns.
 local function replace(keeper, make)
-  return persist(function()
+  return persist(keeper, function()
     local entries, revision = keeper.all()
     if not entries then return false, revision end
     local wanted, result = make(path.clone(entries))
