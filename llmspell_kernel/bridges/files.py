@@ -16,6 +16,7 @@ from llmspell_kernel.bridges.registry import Host, Results, current_call
 from llmspell_kernel.bridges.storage import inside, remove
 from llmspell_kernel.errors import MissingGrant, NotFound, SpellError, WorldError
 from llmspell_kernel.grants import Place
+from llmspell_kernel.grants.folders import code_of
 from llmspell_kernel.grants.missing import shown
 
 _MOST_OPEN = 256
@@ -105,7 +106,7 @@ class OpenFile(Handle):
         return self._fd
 
     def _refused(self, error: OSError) -> WorldError:
-        return WorldError(f"{shown(self._asked)}: {os.strerror(error.errno or 0)}", code="io_error")
+        return WorldError(f"{shown(self._asked)}: {os.strerror(error.errno or 0)}", code=code_of(error))
 
 
 def _refuse_folder(fd: int, path: str) -> None:

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from llmspell_kernel.errors import MissingGrant, NotFound, WorldError
-from llmspell_kernel.grants.folders import is_text
+from llmspell_kernel.grants.folders import code_of, is_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -83,7 +83,7 @@ def _write(place: Place, path: str, content: bytes, append: bool) -> None:
             file.write(content)
             file.flush()
         except OSError as error:
-            raise WorldError(f"{path} could not be written: {error.strerror}", code="io_error") from error
+            raise WorldError(f"{path} could not be written: {error.strerror}", code=code_of(error)) from error
 
 
 async def delete(host: Host, path: str, why: str) -> None:

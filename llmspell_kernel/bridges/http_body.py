@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _STEP = 2**16
 """Bytes that are unpacked at a time: what is packed well is a thousand times as large."""
 _MOST_CODINGS = 2
+_EMPTY = frozenset({204, 304})
+"""Statuses without a body, though headers may tell of one (RFC 9110, 8.6)."""
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_BEGINS = b"\x1f"
 
@@ -31,8 +33,10 @@ async def read_body(response: httpx2.Response, most: int) -> bytes:
         TooLarge: It has more than `most` bytes.
         BadlyPacked: It cannot be unpacked.
     """
+    if response.request.method == "HEAD" or response.status_code in _EMPTY:
+        return b""
     declared = response.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > most and response.request.method != "HEAD":
+    if declared.isdecimal() and int(declared) > most:
         raise TooLarge
     pieces = response.aiter_raw()
     for coding in _codings(response.headers.get("content-encoding", "")):

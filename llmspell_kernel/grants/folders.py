@@ -233,6 +233,11 @@ def locate(
     return Place(path, held[0].root, asked, sealed, write)
 
 
+def code_of(error: OSError) -> str:
+    """Return the code of ours for what the system refused."""
+    return _CODES.get(error.errno or 0, "io_error")
+
+
 def is_text(name: str) -> bool:
     """Tell whether a name that the system gave is text: Lua cannot ask for a file whose name is not UTF-8."""
     return name.isascii() or name.encode("utf-8", "ignore").decode() == name
@@ -284,6 +289,6 @@ def _system_errors(asked: str) -> Generator[None]:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _refused(asked, "changed into a link while it was being opened", "changed") from error
-        code = _CODES.get(error.errno or 0, "io_error")
+        code = code_of(error)
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         raise _refused(asked, f"cannot be used: {reason}", code) from error

@@ -70,6 +70,13 @@ async def test_a_body_that_ends_early_or_is_no_such_thing_is_refused(packed: byt
         await body_of(packed, coding)
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304)])
+async def test_what_has_no_body_may_tell_of_a_large_one(method: str, status: int) -> None:
+    request = httpx2.Request(method, "http://named.test/")
+    headers = {"Content-Length": "99999999", "Content-Encoding": "gzip"}
+    assert await read_body(httpx2.Response(status, headers=headers, request=request), 100) == b""
+
+
 async def test_bombs_take_no_more_memory_than_a_body_may() -> None:
     member = gzip.compress(bytes(10**7))
     packed = gzip.compress(member * 30)  # a few hundred bytes, of which 300 MB would become

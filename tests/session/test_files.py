@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -177,3 +180,18 @@ async def test_files_that_nobody_closes_are_closed(cell: Notebook) -> None:
       files[i] = file
     end"""
     assert await cell.value(code) == '"too_many_files"'
+
+
+async def test_a_full_disk_is_told(cell: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", full)
+    code = "local done, err = io.open('out/new', 'w'):write('x'):flush() return done, err.code, tostring(err)"
+    assert await cell.value(code) == 'nil\t"storage_full"\t"out/new: No space left on device"'
+    await cell.value("f = io.open('out/new', 'w'); f:write('x');")
+    assert "out/new: No space left on device" in cell.last.err
