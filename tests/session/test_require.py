@@ -65,6 +65,17 @@ async def test_what_editors_put_before_a_file_is_passed_over(
     assert f"wrong.lua:{line}: here" in str(await cell.value("pcall(require, 'lib.wrong')"))
 
 
+async def test_cycles_through_loaders_of_a_spell_are_shown_too(cell: Notebook) -> None:
+    await cell.run("""
+    package.preload.one = function() return require 'two' end
+    package.preload.two = function() return require 'one' end
+    table.insert(package.searchers, function(name) return name == 'three' and require(name) end)""")
+    assert "a cycle in require: one -> two -> one" in str(await cell.value("pcall(require, 'one')"))
+    assert "a cycle in require: three -> three" in str(await cell.value("pcall(require, 'three')"))
+    await cell.run("package.preload.one = function(...) return table.concat({...}) end")
+    assert await cell.value("require 'two', require 'one'") == '"one:preload:"\t"one:preload:"'
+
+
 async def test_a_name_that_is_no_text_is_refused(cell: Notebook) -> None:
     shown = str(await cell.value("pcall(require, '\\xff')"))
     assert "bad argument #1 to 'require' (a name is text in UTF-8)" in shown

@@ -114,9 +114,8 @@ local function run(name, path, source)
   return value
 end
 
--- `read` gives a path and its source, or nil and why there is none.
-local load_file
-function load_file(name, read)
+-- The module `name`, which `make` loads: once, whoever asks for it meanwhile.
+local function load_once(name, make)
   local task = task_of_now()
   refuse_cycle(task, name)
   local entry = loading_of(name)
@@ -124,13 +123,17 @@ function load_file(name, read)
     wait_for(task, name, entry)
     local value = rawget(loaded, name)
     if value ~= nil then return value end
-    return load_file(name, read) -- it could not be loaded there: why, this task shall hear too
+    return load_once(name, make) -- it could not be loaded there: why, this task shall hear too
   end
   local guard <close> = entered(task, name) -- luacheck: ignore 211
-  local path, source = read(name)
-  if not path then raise.raise("module " .. raise.shown(name) .. " not found: " .. tostring(source)) end
-  local value = run(name, path, source)
+  local value = make(name)
   return value
+end
+
+-- `path` is nil where there is no file, and `source` then tells why.
+local function run_file(name, path, source)
+  if not path then raise.raise("module " .. raise.shown(name) .. " not found: " .. tostring(source)) end
+  return run(name, path, source)
 end
 
 --- A module of ours, which a file of the same name in the notebook's folder goes before.
@@ -192,7 +195,11 @@ local function from_spell(name)
   return value
 end
 
-local function read(name) return read_module(name, templates()) end
+local function make_required(name)
+  local value = from_spell(name)
+  if value ~= nil then return value end
+  return run_file(name, read_module(name, templates()))
+end
 
 --- As cells call it.
 function M.require(name)
@@ -202,11 +209,7 @@ function M.require(name)
   -- go-llmspell's `core` adds to libraries when it is required
   if name == "core" then require("lib.older.core").extend(sandbox.env) end
   local module = rawget(loaded, name)
-  if module == nil then
-    module = from_spell(name)
-    if module ~= nil then return module end
-    return load_file(name, read)
-  end
+  if module == nil then return load_once(name, make_required) end
   -- the file itself may want ours; nobody is asked twice in a cell, nor where a task cannot wait
   if module ~= ours[name] or asked_for[name] or loading_of(name) then return module end
   if scheduler.current() and not isyieldable() then return module end
@@ -215,14 +218,14 @@ function M.require(name)
     asked_for[name] = true
     return module
   end
-  return load_file(name, function() return path, source end)
+  return load_once(name, function() return run_file(name, path, source) end)
 end
 
 --- The value of the file at `path`, which runs once.
 function M.include(path)
   local module = rawget(loaded, path)
   if module ~= nil then return module end
-  return load_file(path, read_source)
+  return load_once(path, function() return run_file(path, read_source(path)) end)
 end
 
 --- Run the file of a module again; what was loaded stays if that fails.
