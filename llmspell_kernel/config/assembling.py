@@ -62,6 +62,7 @@ class Assembly:
         searching = merger.values["search.api_key_env"]
         used += [key for key in [self._vault.secret(str(searching)) if searching else None] if key]
         self.vault = Vault(reading.environ, declared, used)
+        self._sources = frozenset(secret.source for secret in (*declared.values(), *used))
 
     def section(self, name: str, cls: type[S]) -> S:
         """Return a section with its values."""
@@ -97,7 +98,9 @@ class Assembly:
         entries: dict[Kind, tuple[str, ...]] = {
             kind: cast("tuple[str, ...]", values[f"grants.{kind}"]) for kind in KINDS
         }
-        return Grants.of(self._reading.folder, entries, sealed=self._reading.sealed)
+        return Grants.of(
+            self._reading.folder, entries, sealed=self._reading.sealed, secret_variables=self._sources
+        )
 
     def explain(self, filled: dict[str, Path]) -> tuple[Explained, ...]:
         """Return every setting with its source; `filled` holds the paths that a default stands for."""

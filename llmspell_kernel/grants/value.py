@@ -83,20 +83,30 @@ class Grants(msgspec.Struct, frozen=True):
         base: The notebook's folder, resolved: where relative paths of a spell start.
         layers: The rules that were given, then one layer for each narrowing. A power needs all of them.
         sealed: Folders that no grant reaches.
+        secret_variables: The environment variables that hold secrets, whatever their names.
     """
 
     base: Path
     layers: tuple[Layer, ...]
     sealed: tuple[Path, ...] = folders.SYSTEM_FOLDERS
+    secret_variables: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, base: Path, entries: Mapping[Kind, Sequence[str]], *, sealed: Iterable[Path] = ()) -> Grants:
+    def of(
+        cls,
+        base: Path,
+        entries: Mapping[Kind, Sequence[str]],
+        *,
+        sealed: Iterable[Path] = (),
+        secret_variables: frozenset[str] = frozenset(),
+    ) -> Grants:
         """Make grants from entries as configuration spells them; a kind that is absent is not granted.
 
         Args:
             base: The notebook's folder.
             entries: For each kind its entries.
             sealed: Folders that no grant reaches, besides those of the system.
+            secret_variables: The environment variables that hold secrets, whatever their names.
 
         Raises:
             ValueError: An entry is not well-formed; the message says which.
@@ -104,7 +114,8 @@ class Grants(msgspec.Struct, frozen=True):
         base = Path(os.path.realpath(base))
         whole: dict[Kind, Sequence[str]] = {kind: entries.get(kind, ()) for kind in KINDS}
         own = (Path(os.path.realpath(folder)) for folder in sealed)
-        return cls(base, (Layer.parse(whole, base),), (*folders.SYSTEM_FOLDERS, *own))
+        layers = (Layer.parse(whole, base),)
+        return cls(base, layers, (*folders.SYSTEM_FOLDERS, *own), secret_variables)
 
     def narrow(self, entries: Mapping[Kind, Sequence[str]]) -> Grants:
         """Return grants that allow what both these and the entries allow; other kinds stay as they are.
@@ -196,10 +207,10 @@ class Grants(msgspec.Struct, frozen=True):
     def allows(self, kind: NameKind, name: str) -> bool:
         """Tell whether a variable, tool, MCP server or provider is granted.
 
-        A variable that looks like a secret (`…_KEY`, `…_TOKEN`) is granted only by its own name, never by
-        a pattern.
+        A variable that is a secret or looks like one (`…_KEY`, `…_TOKEN`) is granted only by its own name,
+        never by a pattern.
         """
-        exact = kind == "env" and is_secret_name(name)
+        exact = kind == "env" and (name in self.secret_variables or is_secret_name(name))
         layers = [layer.names[kind] for layer in self.layers if kind in layer.names]
         return all(
             any(pattern == name or (not exact and fnmatchcase(name, pattern)) for pattern in patterns)

@@ -456,6 +456,18 @@ async def test_an_oauth2_server_that_refuses_is_told(keyed: Notebook) -> None:
     assert "/token answered with status 401 (invalid_client)" in str(shown)
 
 
+async def test_a_variable_that_holds_a_secret_is_granted_by_its_own_name_alone(
+    open_notebook: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text('[secrets.WEATHER]\nenv = "WEATHER"\nhosts = ["example.org"]\n')
+    environ = {"WEATHER": "weather-secret-99", "PLAIN": "plain"}
+    cell = await open_notebook(grant_env="*", **environ)
+    assert await cell.value("os.getenv('WEATHER'), os.getenv('PLAIN')") == 'nil\t"plain"'
+    assert "WEATHER is not granted" in cell.last.err
+    cell = await open_notebook(grant_env="*,WEATHER", **environ)
+    assert await cell.value("os.getenv('WEATHER')") == '"weather-secret-99"'
+
+
 async def test_references_are_data(keyed: Notebook) -> None:
     assert await keyed.value("tostring(auth.basic('u', 'KEY'))") == '"credential: basic KEY"'
     for wrong in ("{x = 1}", "'KEY'", "{['$auth'] = 'other', secret = 'KEY'}"):
