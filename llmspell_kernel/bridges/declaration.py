@@ -7,7 +7,7 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ _MARK = "__llmspell_export__"
 _SECTION = re.compile(r"\n+(?:Args|Raises):\n(?:[ ]{4}.*(?:\n|\Z)|\n(?=[ ]{4}))+")
 _ARGUMENT = re.compile(r"^(\w+): (.*(?:\n[ ]+.*)*)", re.MULTILINE)
 
-Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,10 @@ def export(
     grant: str | None = None,
     internal: bool = False,
 ) -> Callable[[Method], Method]:
-    """Declare an async method as a function of its bridge's Lua module.
+    """Declare a method as a function of its bridge's Lua module.
+
+    An ``async def`` runs on the kernel's own loop: what blocks there holds up the whole notebook. A plain ``def`` may
+    block; it is called in a thread of its own.
 
     The method's annotations say which Lua values are taken, its docstring is the reference, with an ``Args:`` section
     about the parameters. A parameter's type may be told more exactly, in LuaCATS notation, by a string:
@@ -133,7 +136,7 @@ def table_type(name: str, doc: str, *fields: Option, extends: str = "") -> Docum
 class Bridge:
     """Base of the modules that Lua reaches by calls to the kernel process.
 
-    A subclass sets `module`, and exports async methods that take and return plain Python values.
+    A subclass sets `module`, and exports methods that take and return plain Python values.
     """
 
     module: typing.ClassVar[str]

@@ -97,10 +97,8 @@ def _in_export(owner: type[Bridge | Handle], export: Export) -> str | None:
     function: Any = getattr(owner, export.attribute)
     if not _NAME.match(export.name) or export.name in _KEYWORDS:
         return f"'{export.name}' is no name in Lua"
-    if inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         return f"{export.qualified} is a generator: it has to return a list, or a Handle with a method for the next"
-    if not inspect.iscoroutinefunction(function):
-        return f"{export.qualified} has to be `async def`"
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD):
             return f"{export.qualified} takes '{parameter.name}' by name only, which Lua cannot give"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -125,6 +126,13 @@ class Host(Protocol):
 
         Lua holds the function for as long as the `CallbackRef` lives. What it writes goes to `cell`, which may be an
         area, or to the cell that passed it out.
+        """
+        ...
+
+    def notify(self, callback: CallbackRef, *arguments: Any) -> None:
+        """Call a Lua function and wait for nothing: what it raises is shown in the cell that passed it out.
+
+        For what happens when no call of Lua's waits any more, such as a message that comes in.
         """
         ...
 
@@ -265,7 +273,7 @@ class Registry:
             target = self._bridges[module]
         method = getattr(target, export.attribute)
         try:
-            result = await method(*export.bind(given))
+            result = await _called(method, export.bind(given))
         except (SpellError, GeneratorExit):
             raise
         except BaseException as error:  # what a bridge raises ends its call, never the kernel
@@ -299,6 +307,21 @@ def _own_lua(bridge: Bridge) -> dict[str, Any]:
     from llmspell_kernel.bridges.lua_source import declared  # parses: loaded for bridges that need it
 
     return declared(type(bridge))
+
+
+async def _called(method: Callable[..., Any], given: list[Any]) -> Any:
+    """Call an exported method: a plain one may block, so it is called in a thread."""
+    if inspect.iscoroutinefunction(method):
+        return await method(*given)
+
+    def call() -> Any:
+        try:
+            return method(*given)
+        except StopIteration as error:  # no future can hold one
+            raise RuntimeError("StopIteration") from error
+
+    result = await asyncio.to_thread(call)
+    return await result if inspect.isawaitable(result) else result
 
 
 def _is_cancelled() -> bool:

@@ -269,7 +269,7 @@ def render(
     if failure.line and failure.line <= len(lines):
         column, width = column_of(failure.message, lines[failure.line - 1], failure.column)
         shown += _excerpt(lines, failure.line, column, width, paint)
-    if failure.object and failure.object not in failure.message:
+    if failure.object and " ".join(failure.object.split()) not in " ".join(failure.message.split()):
         shown.append(f"error object: {_plain(failure.object)}")
     if failure.suggestion:
         shown.append(paint(_BOLD, _plain(failure.suggestion)))

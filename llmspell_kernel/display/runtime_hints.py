@@ -254,8 +254,8 @@ def runtime_hint(situation: Situation, source: str, known_names: Names) -> str |
     culprit = culprit_of(message)
     if culprit and "nil value" in message:
         if culprit.kind in ("field", "method"):
-            advice = _misspelt_field(culprit, situation.line, known_names) or _absent_method(
-                culprit, situation.line, situation.methods
+            advice = _absent_method(culprit, situation.line, situation.methods) or _misspelt_field(
+                culprit, situation.line, known_names
             )
         elif culprit.kind == "global":
             advice = _misspelt_name(culprit, source, known_names)

@@ -320,6 +320,10 @@ class EngineClient:
                 self.send(wire.Withdraw(invocation))
             raise
 
+    def notify(self, callback: int, arguments: msgspec.Raw) -> None:
+        """Call a Lua function and wait for nothing; what it raises is shown in the cell that passed it out."""
+        self.send(wire.Invoke(0, callback, arguments, 0))
+
     # ── control ──────────────────────────────────────────────────────────────────────────────────
 
     def stop(self, cell: int, reason: wire.StopReason) -> None:

@@ -301,5 +301,16 @@ def _simplified(value: Any, refer: Refer | None) -> Any:
     except (TypeError, NotImplementedError, RecursionError):
         simpler = value
     if type(simpler) is type(value):
-        raise _Refused(f"a {type(value).__name__} cannot cross to Lua")
+        return _of_array(value)
     return simpler
+
+
+def _of_array(value: Any) -> Any:
+    """Return the plain values of a number or an array of numpy's, or of what offers them alike; raises `_Refused`."""
+    to_list: Any = getattr(value, "tolist", None)
+    if isinstance(value, type) or not callable(to_list):
+        raise _Refused(f"a {type(value).__name__} cannot cross to Lua")
+    plain = to_list()
+    if type(plain) is type(value):
+        raise _Refused(f"a {type(value).__name__} cannot cross to Lua")
+    return plain

@@ -92,7 +92,7 @@ class BridgeCalls:
         except SpellError as error:
             handles.sent.clear()
             answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))
-        except Exception:
+        except (Exception, GeneratorExit):
             _log.exception("the call of %s.%s could not be served", frame.module, frame.function)
             handles.sent.clear()
             fault = SpellError(

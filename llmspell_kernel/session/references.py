@@ -165,7 +165,7 @@ class Handles:
         self._remember(held)
         held.sent += 1
         self.sent.append(held)
-        return HandleRef(value.type_name, held.number, value.label)
+        return HandleRef(value.type_name, held.number, _label_of(value))
 
     def take_back(self) -> None:
         """What `sent` has is not sent after all."""
@@ -241,6 +241,15 @@ class Handles:
         for held in list(self._held.values()):
             self._let_go(held)
         await asyncio.gather(*self._closing)
+
+
+def _label_of(handle: Handle) -> str:
+    """The label of a handle; a fault in it costs no more than that."""
+    try:
+        return str(handle.label)
+    except Exception:
+        _log.exception("the label of a %s failed", handle.type_name)
+        return ""
 
 
 async def _close(handle: Handle) -> None:

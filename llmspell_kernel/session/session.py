@@ -528,6 +528,12 @@ class Session:
         self.checkpoints.mark_stale()
         return await self._client.invoke(callback, self._references.encode(list(arguments)), cell)
 
+    def notify(self, callback: CallbackRef, *arguments: Any) -> None:
+        """Call a Lua function later; see `registry.Host.notify`."""
+        if callback.alive:
+            self.checkpoints.mark_stale()
+            self._client.notify(callback.id, self._references.encode(list(arguments)))
+
     def open_area(self, surface: AreaSurface) -> int:
         """Give `surface` a number that `invoke` takes as a cell."""
         return self._outputs.open_area(surface)

@@ -101,6 +101,8 @@ async def test_the_first_error_is_raised_with_its_index(notebook: Notebook) -> N
     ("body", "says"),
     [
         ("return print", "item [12]: the result cannot be sent back: a function cannot leave parallel.map"),
+        ("return {a = {print}}", r"sent back: result.a\[1\]: a function cannot leave parallel.map"),
+        ("return {channel.make()}", r"sent back: result\[1\]: a Channel cannot leave parallel.map"),
         ("return json.encode(n) and math.huge or 1", None),
         ("return data.parse_yaml('a: 1')", "cannot be called inside parallel.map"),
         ("os.exit(0)", "item [12]: it was ended"),
@@ -284,3 +286,12 @@ async def test_processes_that_outlive_a_killed_engine_are_reaped(notebook: Noteb
     while "Z" in states(notebook) and time.monotonic() < deadline:
         await notebook.value("x = 2")
     assert "Z" not in states(notebook)
+
+
+async def test_an_error_of_a_task_there_is_told_and_one_of_here_only_once(notebook: Notebook) -> None:
+    await notebook.run(
+        "async(function() error('mine') end) async.yield()\n"
+        "parallel.map({1, 2}, function(n) async(function() error('lost ' .. n) end) async.yield() end, {workers = 2})"
+    )
+    for lost in ("mine", "lost 1", "lost 2"):
+        assert notebook.last.err.count(f"which nothing has waited for yet: {lost}\n") == 1, notebook.last.err

@@ -44,7 +44,8 @@ class Plain(Bridge):
     module: ClassVar[str] = "dice"
 
     @export()
-    def roll(self) -> Any: ...  # type: ignore[misc] - the mistake in question
+    def roll(self) -> Any:
+        yield 1
 
 
 class Generator(Bridge):
@@ -110,7 +111,7 @@ class Held(Bridge):
         (Nameless, "its `module` has to be a name"),
         (Keyword, "'end' is Lua's own"),
         (Global, "'string' is Lua's own"),
-        (Plain, "dice.roll has to be `async def`"),
+        (Plain, "dice.roll is a generator"),
         (Generator, "dice.roll is a generator"),
         (ByName, "dice.roll takes 'sides' by name only"),
         (Unusable, "no value of Lua's is what dice.roll takes as 'sides', set"),
@@ -235,6 +236,7 @@ class Odd(Bridge):
             "cancel": asyncio.CancelledError(),
             "base": BaseException("odd"),
             "group": ExceptionGroup("many", [ValueError(1)]),
+            "closed": GeneratorExit(),
         }[which]
 
     @export()
@@ -261,6 +263,7 @@ CELLS = [
     ("pcall(odd.raises, 'cancel')", "(CancelledError)"),
     ("pcall(odd.raises, 'base')", "(BaseException)"),
     ("pcall(odd.raises, 'group')", "(ExceptionGroup)"),
+    ("pcall(odd.raises, 'closed')", "the kernel could not serve this call"),
     ("pcall(odd.returns, 'object')", "odd.returns returned what Lua cannot be given: a object cannot cross"),
     ("pcall(odd.returns, 'nested')", "odd.returns returned what Lua cannot be given: a[1].b: a builtin_function"),
     ("odd.returns('enum'), odd.returns('point').y", "\"red\"\t0.5"),

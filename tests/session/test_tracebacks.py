@@ -212,7 +212,7 @@ async def test_a_listener_that_fails_tells_where(spells: Spells) -> None:
     await spells.run(code)
     cell = f"cell {spells.count}"
     assert spells.last.err.splitlines()[:3] == [
-        f"a listener of 'open' failed: {cell}:2: attempt to index a nil value (field 'y')",
+        "a listener of 'open' failed: attempt to index a nil value (field 'y')",
         f"  {cell}:2 in function 'deep'",
         f"  {cell}:5 in the function of line 4",
     ]

@@ -11,8 +11,9 @@ local raise = require("raise")
 local trace = require("trace")
 
 local error, next, pcall, select, setmetatable = error, next, pcall, select, setmetatable
-local match, raw_resume, tonumber, unpack = string.match, coroutine.resume, tonumber, table.unpack
+local gsub, match, raw_resume, tonumber, unpack = string.gsub, string.match, coroutine.resume, tonumber, table.unpack
 
+local NOWHERE = { generation = 1 } -- what the kernel process calls was not started by what runs just then
 local MOST_TOLD = 100000 -- numbers of calls: they are told on the stack
 
 return function(S)
@@ -178,6 +179,7 @@ return function(S)
       encoded, value = encode_values(...)
       if encoded then return host.send("returned", invocation, true, value) end
     end
+    if value then value = gsub(value, "^argument (%d+)", "what was called back gives what cannot be sent: result %1") end
     local described = S.describe_failure(value or (...), not value and task.thread or nil)
     if invocation == 0 then return S.show_failure(task, described) end
     host.send("returned", invocation, false, codec.encode(described))
@@ -191,6 +193,7 @@ return function(S)
       if not entry then raise.raise("this callback is no longer held") end
       return raise.framed(entry.fn(...))
     end, unpack(values, 1, read and values.n or 0))
+    task.origin = NOWHERE
     if cell and cell ~= 0 then task.cell = cell elseif entry then task.cell = entry.cell end
     if invocation ~= 0 then invocations[invocation] = task end
     task.on_end = function(_, ...)

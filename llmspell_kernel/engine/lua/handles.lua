@@ -9,6 +9,7 @@ local host = require("host")
 local raise = require("raise")
 local scheduler = require("scheduler")
 
+local framed = raise.framed
 local next, setmetatable = next, setmetatable
 local unpack = table.unpack
 
@@ -47,7 +48,7 @@ local function method_of(name, method, call)
     if not info or info.type ~= name then
       raise.raise("call " .. method .. " with a colon: object:" .. method .. "(…)")
     end
-    return call(self, ...)
+    return framed(call(self, ...))
   end
 end
 

@@ -95,6 +95,7 @@ local function nobody_looked(state)
   local task = state.task
   state.from = state.from or (task and { cell = task.cell, origin = task.origin, task = task.creator }) or here()
   state.described = scheduler.describe_failure(state.err)
+  if not scheduler.look then lost = {} end -- a fork tells its own
   lost[#lost + 1] = state
   scheduler.look = look
 end

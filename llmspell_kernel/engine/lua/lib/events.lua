@@ -1,6 +1,6 @@
 -- `events`: who is interested in what happens says so, and is told.
 
-local errorobject = require("errorobject")
+local failure = require("failure")
 local traced = require("guarded").traced
 local host = require("host")
 local registry = require("lib.names")
@@ -122,7 +122,7 @@ local function failed(emitter, event, err)
     return
   end
   local lines = trace.frame_lines(scheduler.describe_failure(err))
-  local text = "a listener of '" .. event .. "' failed: " .. errorobject.text(err)
+  local text = "a listener of '" .. event .. "' failed: " .. failure.text(err)
   host.write(2, scheduler.cell(), concat({ text, unpack(lines) }, "\n") .. "\n")
 end
 

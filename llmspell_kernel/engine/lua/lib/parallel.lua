@@ -14,6 +14,7 @@ local framed = raise.framed
 local error, next, pcall, rawequal, rawlen, type, xpcall = error, next, pcall, rawequal, rawlen, type, xpcall
 local math_ceil, math_max, math_min = math.ceil, math.max, math.min
 local random, randomseed = math.random, math.randomseed
+local gsub = string.gsub
 local sort, unpack = table.sort, table.unpack
 
 local M = {}
@@ -25,12 +26,8 @@ local PART_MOST = 10000 -- items of one part
 
 -- Only plain data comes back: neither a function nor a bridge object of the child's means anything here.
 local function refuse_references()
-  function codec.on_function() error("a function cannot leave parallel.map", 0) end
-  local on_handle = codec.on_handle
-  function codec.on_handle(object)
-    if on_handle(object) then error("a bridge object cannot leave parallel.map", 0) end
-    return nil
-  end
+  function codec.on_function() return nil end
+  function codec.on_handle() return nil end
 end
 
 local function told(index, described)
@@ -47,7 +44,9 @@ end
 local function encoded_item(index, value)
   local ok, err = pcall(codec.encode_many, value)
   if ok then return nil end
-  return told(index, { message = "the result cannot be sent back: " .. errorobject.text(err) })
+  local problem = gsub(errorobject.text(err), "cannot cross.*$", "cannot leave parallel.map")
+  problem = gsub(gsub(problem, "^argument 1: ", ""), "^argument 1", "result") -- `result.items[3]: a function …`
+  return told(index, { message = "the result cannot be sent back: " .. problem })
 end
 
 -- What is sent back: the list of failures (nil if there are none) and the results.
@@ -85,6 +84,7 @@ local function compute(job, first, last, seed)
       if not job.collect then break end
     end
   end
+  if scheduler.look then scheduler.look(nil) end -- nobody can look any more at errors of its tasks
   host.send("returned", 0, true, encoded(results, first, done, failures))
   host.leave(0)
 end
