@@ -179,7 +179,8 @@ return function(S)
       encoded, value = encode_values(...)
       if encoded then return host.send("returned", invocation, true, value) end
     end
-    if value then value = gsub(value, "^argument (%d+)", "what was called back gives what cannot be sent: result %1") end
+    local problem = "what was called back gives what cannot be sent: result %1"
+    if value then value = gsub(value, "^argument (%d+)", problem) end
     local described = S.describe_failure(value or (...), not value and task.thread or nil)
     if invocation == 0 then return S.show_failure(task, described) end
     host.send("returned", invocation, false, codec.encode(described))
