@@ -169,9 +169,18 @@ class CallContext:
     surface: Surface
     warned: set[str] = field(default_factory=set[str])
     """What the session has warned of already."""
+    called: str = ""
+    """The function that the bridge knows."""
+    shown: str = ""
+    """What the spell called instead; empty if that is the same."""
+
+    def named(self, message: str) -> str:
+        """A message about the function that was called, by the name that the spell knows."""
+        return message.replace(f"'{self.called}'", f"'{self.shown}'") if self.shown else message
 
     def warn(self, message: str) -> None:
         """Show a warning in the cell, once in a session; after very many no more are shown."""
+        message = self.named(message)
         if message not in self.warned and len(self.warned) < _MOST_WARNINGS:
             self.warned.add(message)
             self.surface.stream("stderr", f"warning: {message}\n")

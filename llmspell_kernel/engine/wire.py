@@ -156,6 +156,8 @@ class Call(Frame, frozen=True, tag="call"):
     module: str
     function: str
     arguments: msgspec.Raw
+    shown: str = ""
+    """What the spell called, if that is another function, which passes this one's answer on."""
 
 
 class Cancel(Frame, frozen=True, tag="cancel"):

@@ -53,8 +53,10 @@ def _raw(value: Scalar) -> msgspec.Raw:
     return msgspec.Raw(value)
 
 
-def _call(call: int, cell: int, module: bytes, function: bytes, arguments: bytes) -> wire.Frame:
-    return wire.Call(call, cell, _text(module), _text(function), _raw(arguments))
+def _call(
+    call: int, cell: int, module: bytes, function: bytes, arguments: bytes, shown: bytes = b""
+) -> wire.Frame:
+    return wire.Call(call, cell, _text(module), _text(function), _raw(arguments), _text(shown))
 
 
 def _returned(invocation: int, ok: bool, value: bytes) -> wire.Frame:

@@ -47,7 +47,8 @@ class BridgeCalls:
 
     def serve(self, frame: wire.Call) -> None:
         """Start the call that `frame` asks for."""
-        context = CallContext(frame.cell, self._surface_of(frame.cell), self._warned)
+        called = f"{frame.module}.{frame.function}"
+        context = CallContext(frame.cell, self._surface_of(frame.cell), self._warned, called, frame.shown)
         if not frame.call:
             self._post(frame, context)
             return
@@ -91,7 +92,9 @@ class BridgeCalls:
             answer = wire.Answer(frame.call, True, self._encoded(frame, results))
         except SpellError as error:
             handles.sent.clear()
-            answer = wire.Answer(frame.call, False, values.encode_raw(_told(error)))
+            told = _told(error)
+            told["message"] = context.named(error.message)
+            answer = wire.Answer(frame.call, False, values.encode_raw(told))
         except (Exception, GeneratorExit):
             _log.exception("the call of %s.%s could not be served", frame.module, frame.function)
             handles.sent.clear()

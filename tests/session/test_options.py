@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from llmspell_kernel.bridges.reference import reference
 from llmspell_kernel.bridges.registry import installed_bridges
 from llmspell_kernel.session.outcome import Failed
@@ -11,7 +13,7 @@ from llmspell_kernel.session.outcome import Failed
 if TYPE_CHECKING:
     from llmspell_kernel.language.documentation import Option
 
-    from .conftest import Open
+    from .conftest import Notebook, Open
 
 CALLS = {
     "async.map": ("async.map({}, print, {OPTION})", "limt = 2", "limit", "limit = 'x'"),
@@ -55,6 +57,11 @@ CALLS = {
         "headers",
         "headers = 1",
     ),
+    "memory.add": ("memory.add('x', {vectors = false, OPTION})", "metdata = {}", "metadata", "metadata = 5"),
+    "memory.search": ("memory.search('x', {OPTION})", "limt = 1", "limit", "k = 'x'"),
+    "memory.list": ("memory.list({OPTION})", "limt = 1", "limit", "limit = 'x'"),
+    "memory.forget": ("memory.forget('x', {OPTION})", "colection = 'c'", "collection", "scope = {}"),
+    "rag.context": ("rag.context('x', {OPTION})", "limt = 1", "limit", "k = 'x'"),
     "agent.collaborate": (
         "agent.collaborate({'a'}, 'x', {OPTION})",
         "share_contxt = true",
@@ -131,6 +138,13 @@ async def test_an_option_of_a_wrong_type_raises(open_notebook: Open) -> None:
         assert outcome.problem.evalue.startswith(f"bad option '{key}' to '{name}' ("), outcome.problem
         assert " expected, got " in outcome.problem.evalue, outcome.problem
         assert outcome.problem.place, name
+
+
+@pytest.mark.parametrize("name", ["chat", "generate", "generate_message", "quick_prompt", "complete"])
+async def test_a_question_is_refused_by_the_name_that_asked_it(notebook: Notebook, name: str) -> None:
+    outcome = await notebook.run(f"llm.{name}('hi', {{temperature = 'hot'}})")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == f"bad option 'temperature' to 'llm.{name}' (number expected, got string)"
 
 
 VALUES = {"string": "'x'", "number": "1", "integer": "1", "boolean": "true", "any": "1"}

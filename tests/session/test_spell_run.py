@@ -146,6 +146,12 @@ async def test_a_spell_that_runs_itself_ends_soon(cell: Notebook) -> None:
     )
 
 
+async def test_a_spell_that_returns_nil_and_an_error_has_failed(cell: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "refused.lua").write_text("return nil, errors.new('closed', 'the shop is closed')")
+    code = "local r, err = spell.run('refused.lua') print(r, err.code, err)"
+    assert await shown(cell, code) == "nil\tclosed\trefused.lua: the shop is closed\n"
+
+
 async def test_many_run_at_once_and_wait_for_their_turn(cell: Notebook) -> None:
     code = """
     local who = {}

@@ -38,10 +38,10 @@ local function failed(value)
   return nil, errorobject.new(value)
 end
 
--- The Lua function for one declared bridge function.
-function B.bind(module, name)
+-- The Lua function for one declared bridge function; messages call it `shown`, if that is given.
+function B.bind(module, name, shown)
   return function(...)
-    local ok, value = scheduler.call(module, name, ...)
+    local ok, value = scheduler.call_as(shown, module, name, ...)
     if ok then return unpack(value, 1, value.n) end
     return raise.framed(failed(value))
   end

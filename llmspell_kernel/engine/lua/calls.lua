@@ -257,18 +257,26 @@ return function(S)
     return arguments
   end
 
-  --- Call a bridge; returns ok and the list of its results, or its error map.
-  function S.call(module, name, ...)
+  --- Call a bridge; returns ok and the list of its results, or its error map. `shown` is what messages call it, nil for
+  --- its own name.
+  function S.call_as(shown, module, name, ...)
     S.check()
     local arguments = encoded(module, name, ...)
     next_call = next_call + 1
     -- of a bridge that spells know nothing of, it is told by the function that called it
-    local what = raise.members[module] and module .. "." .. name or "an answer"
+    local what = shown or (raise.members[module] and module .. "." .. name) or "an answer"
     local waiter = { call = next_call, what = what, cancel = withdraw }
     calls[next_call] = waiter
-    host.send("call", next_call, S.cell(), module, name, arguments)
+    if shown then
+      host.send("call", next_call, S.cell(), module, name, arguments, shown)
+    else
+      host.send("call", next_call, S.cell(), module, name, arguments)
+    end
     return S.await(waiter)
   end
+
+  --- The same by its own name.
+  function S.call(module, name, ...) return S.call_as(nil, module, name, ...) end
 
   --- Tell a bridge something that has no answer, such as a display.
   function S.post(module, name, ...)

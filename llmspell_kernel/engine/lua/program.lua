@@ -1,6 +1,7 @@
 -- A spell that another one runs (`spell.run`): what it is given, and what it comes to.
 
 local codec = require("codec")
+local errorobject = require("errorobject")
 local sandbox = require("sandbox")
 
 local error = error
@@ -17,9 +18,11 @@ function M.begin(_context, name, params)
   began = true
 end
 
---- The values that a cell ends with.
+--- The values that a cell ends with. A spell that returns `nil, err` has failed.
 function M.took(values)
-  if began then returned = values[1] end
+  if not began then return end
+  if values[1] == nil and errorobject.is(values[2]) then error(values[2], 0) end
+  returned = values[1]
 end
 
 --- What the spell returned; if nothing, its outputs. Plain data only: its state ends with it.

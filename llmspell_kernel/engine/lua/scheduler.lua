@@ -150,6 +150,7 @@ local function new_task(body, ...)
     waiter = false, -- what it waits for, or waited for last; false if it has not begun, or gave way by coroutine.yield
     cancelled = false, -- the error to end with
     refused = 0, -- how often it tried to wait since
+    pumps = false, -- what it waits for where it cannot yield
     queued = false,
     next = false,
   }
@@ -266,6 +267,13 @@ end
 function S.cancel(task, err)
   if not tasks[task.id] or task.cancelled then return end
   task.cancelled = err
+  local pumped = task.pumps
+  if pumped and not pumped.done then
+    pumped.done = true -- ends the pump, which is on the stack above us
+    pumped.given_up = true
+    withdraw(pumped)
+    return
+  end
   local waiter = task.waiter
   if not waiter then return end -- it runs or is about to
   if not waiter.done then
@@ -343,9 +351,17 @@ end
 function S.wait(waiter)
   if waiter.done then return end
   local task = current
-  if not task or not isyieldable() then
+  if not task then
     pump(waiter)
-  elseif not task.cancelled then
+  elseif task.cancelled then -- it goes on all the same
+    abandon(waiter)
+    refuse(task)
+  elseif not isyieldable() then
+    task.pumps = waiter
+    pump(waiter)
+    task.pumps = false
+    if waiter.given_up then refuse(task) end
+  else
     waiter.task = task
     task.waiter = waiter
     raw_yield(AWAIT, waiter)

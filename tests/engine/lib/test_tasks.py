@@ -351,3 +351,27 @@ def test_a_sleep_for_ever_keeps_no_deadlock_secret(spell: Spell) -> None:
     spell.run("async(async.sleep, math.huge) async.yield()")
     with pytest.raises(CellFailed, match="deadlock"):
         spell.run("channel.make():receive()")
+
+
+def test_a_task_that_waits_where_it_cannot_yield_is_cancelled(spell: Spell) -> None:
+    out = spell.run(
+        """
+        local function slow() return (string.gsub("a", "a", function() async.sleep(60) return "z" end)) end
+        print(async.timeout(0.01, slow))
+        local job = async(slow)
+        async(function() async.sleep(0.01) print(job:cancel("enough")) end)
+        async.sleep(0.02)
+        print(job:await())
+        async.yield()
+        print(#async.tasks())
+        """
+    )
+    assert out.splitlines() == ["nil\tno result within 0.01 seconds", "true", "nil\tenough", "0"]
+
+
+def test_a_cancelled_task_waits_no_more_where_it_cannot_yield(spell: Spell) -> None:
+    out = spell.run(
+        "local job job = async(function() job:cancel('self') table.sort({3, 2, 1}, function(a, b) "
+        "print(pcall(async.sleep, 60)) error('left', 0) end) end) async.yield() print(job:await())"
+    )
+    assert out == "false\tself\nnil\tself\n"

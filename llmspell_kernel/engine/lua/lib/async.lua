@@ -79,8 +79,9 @@ function M.yield()
   scheduler.yield()
 end
 
---- Runs `fn(...)` in a task and waits for it, at most so many seconds; then the task is cancelled. Returns what it
---- returns, or `nil, err`.
+--- Runs `fn(...)` in a task and waits for it, at most so many seconds; then the task is cancelled where it waits: what
+--- computes and never waits has its time, unless it calls `async.yield` now and then. Returns what it returns, or
+--- `nil, err`.
 --- ```lua
 --- print(async.timeout(1, function() return "in time" end)) --> in time
 --- ```
@@ -93,7 +94,9 @@ function M.timeout(seconds, fn, ...)
   raise.check(2, "async.timeout", "function", fn)
   local object = promises.spawn(fn, ...)
   local state = promises.state_of(object)
-  if not promises.wait(state, seconds) then promises.cancel(state, promises.late(seconds)) end
+  local timer = scheduler.after(seconds, function() promises.cancel(state, promises.late(seconds)) end)
+  promises.wait(state)
+  timer.done = true
   if state.state == "rejected" then return nil, state.err end
   return unpack(state.values, 1, state.values.n)
 end

@@ -20,7 +20,7 @@ local M = {}
 -- ── one question ───────────────────────────────────────────────────────────────────────────────────
 
 for _, name in ipairs({ "chat", "generate", "generate_message", "quick_prompt" }) do
-  local call = hooked.model(bridge.bind("llm", "chat"))
+  local call = hooked.model(bridge.bind("llm", "chat", "llm." .. name))
   M[name] = function(prompt, options) return ask(name, call, prompt, options) end
 end
 

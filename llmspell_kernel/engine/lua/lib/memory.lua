@@ -2,13 +2,15 @@
 
 local bridge = require("bridge")
 local as_results = require("lib.search_results")
-local rag = require("lib.rag")
+local options_of = require("lib.options")
 local raise = require("raise")
 local framed = raise.framed
 
 local ipairs, next = ipairs, next
-local ingest, documents = bridge.bind("rag", "ingest"), bridge.bind("rag", "documents")
-local delete, drop = bridge.bind("rag", "delete"), bridge.bind("rag", "drop_collection")
+local ingest, search = bridge.bind("rag", "ingest", "memory.add"), bridge.bind("rag", "search", "memory.search")
+local documents = bridge.bind("rag", "documents", "memory.list")
+local forget, clear = bridge.bind("rag", "delete", "memory.forget"), bridge.bind("rag", "delete", "memory.clear")
+local drop = bridge.bind("rag", "drop_collection", "memory.clear")
 
 local M = {}
 
@@ -40,7 +42,7 @@ end
 ---@return Error? err
 function M.add(text, options)
   raise.check(1, "memory.add", "string", text)
-  raise.check(2, "memory.add", "table", options, true)
+  options_of.check(2, "memory.add", options, { metadata = "table" })
   local asked = with_collection(options, { chunk_size = 100000 })
   local note = { text = text, id = asked.id, metadata = asked.metadata }
   asked.id, asked.metadata = nil, nil
@@ -62,13 +64,13 @@ function M.search(query, options)
   raise.check(1, "memory.search", "string", query)
   raise.check(2, "memory.search", "table", options, true)
   local asked = with_collection(options)
-  local found, err = rag.search(query, asked)
+  local found, err = search(query, asked)
   -- nothing was ever remembered: no mistake
   if found == nil and err.code == "not_found" and #documents({ collection = asked.collection }) == 0 then
     return as_results({ query = query, collection = asked.collection, results = {} })
   end
   if found == nil then return nil, err end
-  return found
+  return as_results(found)
 end
 
 --- Lists what was remembered, the newest first.
@@ -93,7 +95,7 @@ end
 function M.forget(id, options)
   raise.check(1, "memory.forget", "string", id)
   raise.check(2, "memory.forget", "table", options, true)
-  local count, err = delete(id, with_collection(options))
+  local count, err = forget(id, with_collection(options))
   if count == nil then return nil, err end
   return count > 0
 end
@@ -107,7 +109,7 @@ function M.clear(options)
   raise.check(1, "memory.clear", "table", options, true)
   local asked = with_collection(options)
   if asked.scope ~= nil then
-    delete({ scope = asked.scope }, { collection = asked.collection })
+    clear({ scope = asked.scope }, { collection = asked.collection })
   else
     drop(asked.collection)
   end

@@ -5,7 +5,7 @@ local as_results = require("lib.search_results")
 local raise = require("raise")
 
 local concat, ipairs, next, type = table.concat, ipairs, next, type
-local search = bridge.bind("rag", "search")
+local search, search_context = bridge.bind("rag", "search"), bridge.bind("rag", "search", "rag.context")
 
 local M = {}
 
@@ -40,7 +40,7 @@ function M.context(query, options)
       asked[key] = value
     end
   end
-  local found, err = M.search(query, asked)
+  local found, err = search_context(query, asked)
   if found == nil then return nil, err end
   local parts, length = {}, 0
   for index, result in ipairs(found.results) do
