@@ -23,12 +23,15 @@ local function with_collection(options, more)
   return asked
 end
 
+--- Which notes.
+---@class memory.Where
+---@field scope? string such as a person or a project
+---@field collection? string where they are kept; `memory` if left out
+
 --- How to remember.
----@class memory.Options
+---@class memory.Options: memory.Where
 ---@field id? string names the note: the one of that name before is replaced
 ---@field metadata? table what is known of it, for filters
----@field scope? string such as a person or a project
----@field collection? string where it is kept; `memory` if left out
 ---@field model? string makes the vectors; offline if left out
 ---@field vectors? boolean false for a memory that is searched by keywords alone
 
@@ -90,7 +93,7 @@ end
 --- memory.forget("tea")
 --- ```
 ---@param id string
----@param options? memory.Options
+---@param options? memory.Where
 ---@return boolean forgotten
 function M.forget(id, options)
   raise.check(1, "memory.forget", "string", id)
@@ -104,7 +107,7 @@ end
 --- ```lua
 --- memory.clear({ scope = "yesterday" })
 --- ```
----@param options? memory.Options
+---@param options? memory.Where
 function M.clear(options)
   raise.check(1, "memory.clear", "table", options, true)
   local asked = with_collection(options)
