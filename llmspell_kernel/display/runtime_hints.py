@@ -10,7 +10,7 @@ from llmspell_kernel.display.hints import Names, Rule, Situation, first_advice
 from llmspell_kernel.display.place import Culprit, culprit_of, find, without_literals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 _STANDARD = {
     "": "assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal rawget rawlen"
@@ -207,16 +207,18 @@ _LISTED = 12
 """Methods: of an object with more, a hint does not name them all."""
 
 
-def _absent_method(culprit: Culprit, line: str, methods: Sequence[str]) -> str | None:
-    near = _nearest(culprit.name, methods)
-    if near:
-        return f"did you mean `{_receiver(culprit, line) or ''}:{near}`?"
+def _absent_member(culprit: Culprit, situation: Situation, known_names: Names) -> str | None:
+    methods = situation.methods
+    if near := _nearest(culprit.name, methods):
+        return f"did you mean `{_receiver(culprit, situation.line) or ''}:{near}`?"
+    if advice := _misspelt_field(culprit, situation.line, known_names, maybe_text=not methods):
+        return advice
     if 0 < len(methods) <= _LISTED:
         return "there are the methods " + ", ".join(f"`{method}`" for method in methods)
     return None
 
 
-def _misspelt_field(culprit: Culprit, line: str, known_names: Names) -> str | None:
+def _misspelt_field(culprit: Culprit, line: str, known_names: Names, *, maybe_text: bool) -> str | None:
     receiver = _receiver(culprit, line)
     if receiver is None:
         return None
@@ -226,7 +228,11 @@ def _misspelt_field(culprit: Culprit, line: str, known_names: Names) -> str | No
     if near:
         joint = ":" if culprit.kind == "method" else "."
         return f"did you mean `{receiver}{joint}{near}`?"
-    if culprit.kind == "method" and (near := _nearest(culprit.name, _STANDARD["string"].split(), 0.75)):
+    if (
+        maybe_text
+        and culprit.kind == "method"
+        and (near := _nearest(culprit.name, _STANDARD["string"].split(), 0.75))
+    ):
         return f"did you mean `{receiver}:{near}`?"
     return None
 
@@ -254,9 +260,7 @@ def runtime_hint(situation: Situation, source: str, known_names: Names) -> str |
     culprit = culprit_of(message)
     if culprit and "nil value" in message:
         if culprit.kind in ("field", "method"):
-            advice = _absent_method(culprit, situation.line, situation.methods) or _misspelt_field(
-                culprit, situation.line, known_names
-            )
+            advice = _absent_member(culprit, situation, known_names)
         elif culprit.kind == "global":
             advice = _misspelt_name(culprit, source, known_names)
         else:

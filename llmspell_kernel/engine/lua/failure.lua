@@ -214,8 +214,8 @@ end
 local function with_trails(err, frames, omitted, after)
   local trail = trail_of(err)
   if not trail then return frames, omitted, after end
-  if is_anew(trail, frames) then return frames, omitted, after end
   local border = trail.border
+  if (not border or border == "task") and is_anew(trail, frames) then return frames, omitted, after end
   if not border then
     if same_stack(trail.frames, frames) then return trail.frames, trail.omitted, trail.after end
     if not is_from(err, trail.frames) then return frames, omitted, after end
