@@ -99,7 +99,7 @@ class LLMSpellKernel(BaseKernel):
     def _magics(self) -> Magics:
         from llmspell_kernel.kernel.magics import Magics
 
-        return Magics(self)
+        return Magics(self.spell_session)
 
     @property
     def banner(self) -> str:

@@ -8,11 +8,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llmspell_kernel.language.documentation import Documented, Kind, Option
-from llmspell_kernel.language.syntax import Function
+from llmspell_kernel.language.documentation import Documented, Option
 
 if TYPE_CHECKING:
-    from llmspell_kernel.language.definitions import Definition
     from llmspell_kernel.language.syntax import Chunk
 
 _EXAMPLE = re.compile(r"^```lua\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)
@@ -214,41 +212,3 @@ def _split_type(text: str) -> tuple[str, str]:
         elif char == " " and depth == 0 and text[position - 1] not in ":|,":
             return text[:position], text[position:].strip()
     return text, ""
-
-
-def document(definition: Definition) -> Documented:
-    """What the text says of one of its definitions: the comment above and, for a function, its parameters."""
-    doc = read_doc(comment_above(definition.chunk, definition.statement.start))
-    value = definition.value
-    if not isinstance(value, Function):
-        is_function = bool(doc.parameters or doc.returns)  # one that was made elsewhere: `M.map = map`
-        return Documented(
-            definition.name,
-            "function" if is_function else _kind(doc),
-            doc.text,
-            doc.signature,
-            tuple(doc.parameters.values()),
-            tuple(doc.returns),
-            doc.example,
-            doc.since,
-            doc.link,
-            doc.type,
-        )
-    written = [local.name for local in value.parameters if local.kind == "parameter"]
-    is_method = value.self_of is not None
-    names = (written[1:] if is_method else written) + (["..."] if value.vararg else [])
-    return Documented(
-        definition.name,
-        "method" if is_method else "function",
-        doc.text,
-        doc.signature,
-        tuple(doc.parameters.get(name, Option(name, optional=name == "...")) for name in names),
-        tuple(doc.returns),
-        doc.example,
-        doc.since,
-        doc.link,
-    )
-
-
-def _kind(doc: DocComment) -> Kind:
-    return "type" if doc.class_name else "field"

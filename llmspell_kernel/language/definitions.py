@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llmspell_kernel.language.annotations import document
+from llmspell_kernel.language.annotations import comment_above, read_doc
+from llmspell_kernel.language.documentation import Documented, Option
 from llmspell_kernel.language.syntax import Assignment, Function, Index, LocalStatement, Name, String
 from llmspell_kernel.language.walk import walk
 
 if TYPE_CHECKING:
-    from llmspell_kernel.language.documentation import Documented
     from llmspell_kernel.language.syntax import Chunk, Expression, Field, Local, Statement
 
 
@@ -46,7 +46,7 @@ class Definition:
     @cached_property
     def documented(self) -> Documented:
         """What the text says of it: the comment above and, for a function, its parameters."""
-        return document(self)
+        return _document(self)
 
     @property
     def reaches_later_cells(self) -> bool:
@@ -127,3 +127,37 @@ def dotted(node: Expression) -> tuple[str, Local | None]:
         base, root = dotted(node.base)
         return (f"{base}{':' if node.method else '.'}{node.key.text}" if base else ""), root
     return "", None
+
+
+def _document(definition: Definition) -> Documented:
+    """What the text says of one of its definitions: the comment above and, for a function, its parameters."""
+    doc = read_doc(comment_above(definition.chunk, definition.statement.start))
+    value = definition.value
+    if not isinstance(value, Function):
+        is_function = bool(doc.parameters or doc.returns)  # one that was made elsewhere: `M.map = map`
+        return Documented(
+            definition.name,
+            "function" if is_function else "type" if doc.class_name else "field",
+            doc.text,
+            doc.signature,
+            tuple(doc.parameters.values()),
+            tuple(doc.returns),
+            doc.example,
+            doc.since,
+            doc.link,
+            doc.type,
+        )
+    written = [local.name for local in value.parameters if local.kind == "parameter"]
+    is_method = value.self_of is not None
+    names = (written[1:] if is_method else written) + (["..."] if value.vararg else [])
+    return Documented(
+        definition.name,
+        "method" if is_method else "function",
+        doc.text,
+        doc.signature,
+        tuple(doc.parameters.get(name, Option(name, optional=name == "...")) for name in names),
+        tuple(doc.returns),
+        doc.example,
+        doc.since,
+        doc.link,
+    )

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from llmspell_kernel.language.syntax import Index, String
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmspell_kernel.language.documentation import Documented, Option
-    from llmspell_kernel.language.inference import Inference
     from llmspell_kernel.language.syntax import Expression, Opening
+
+    EntryOf = Callable[[Expression], Documented | None]
+    """Tells the documentation of what an expression stands for; see `Inference.entry`."""
 
 _CALLBACK = re.compile(r"fun\((.*)\)")
 
@@ -28,29 +32,29 @@ def enclosing_key(openings: list[Opening]) -> tuple[Opening | None, list[str]]:
     return None, []
 
 
-def keys_at(openings: list[Opening], inference: Inference) -> tuple[Option, ...]:
+def keys_at(openings: list[Opening], entry_of: EntryOf) -> tuple[Option, ...]:
     """The keys that the innermost table takes, if a documented call says."""
     call, keys = enclosing_key(openings)
     if call is None:
         return ()
-    parameter = _parameter(call, inference)
-    options = _options(parameter, call, inference) if parameter else ()
+    parameter = _parameter(call, entry_of)
+    options = _options(parameter, call, entry_of) if parameter else ()
     for key in keys:
         options = next((option.options for option in options if option.name == key), ())
     return options
 
 
-def option_at(openings: list[Opening], inference: Inference) -> Option | None:
+def option_at(openings: list[Opening], entry_of: EntryOf) -> Option | None:
     """The parameter or option whose value is being written: ``f(|``, ``f{ model = |``, ``f{ tools = { |``."""
     if not openings or openings[-1].kind not in ("call", "table"):
         return None
     call, keys = enclosing_key(openings)
     if call is None:
         return None
-    parameter = _parameter(call, inference)
+    parameter = _parameter(call, entry_of)
     if not keys:
         return parameter if openings[-1].kind == "call" else None
-    options = _options(parameter, call, inference) if parameter else ()
+    options = _options(parameter, call, entry_of) if parameter else ()
     found: Option | None = None
     for key in keys:
         found = next((option for option in options if option.name == key), None)
@@ -58,11 +62,11 @@ def option_at(openings: list[Opening], inference: Inference) -> Option | None:
     return found
 
 
-def _parameter(call: Opening, inference: Inference) -> Option | None:
+def _parameter(call: Opening, entry_of: EntryOf) -> Option | None:
     """The documented parameter that is being written in `call`."""
     if call.base is None:
         return None
-    entry = inference.resolve(call.base).entry
+    entry = entry_of(call.base)
     return None if entry is None else parameter_at(entry, call.base, call.position)
 
 
@@ -80,11 +84,11 @@ def parameter_at(entry: Documented, function: Expression, position: int) -> Opti
     return last if last is not None and last.name == "..." else None
 
 
-def _options(parameter: Option, call: Opening, inference: Inference) -> tuple[Option, ...]:
+def _options(parameter: Option, call: Opening, entry_of: EntryOf) -> tuple[Option, ...]:
     """The options of a parameter; functions that take them in either of two places have them at one."""
     if parameter.options or call.base is None:
         return parameter.options
-    entry = inference.resolve(call.base).entry
+    entry = entry_of(call.base)
     if entry is None or len(call.items) > 1:
         return ()
     return next((other.options for other in entry.parameters if other.options), ())

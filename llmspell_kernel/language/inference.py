@@ -104,6 +104,10 @@ class Inference:
         self.notebook = notebook
         self.reference = reference
 
+    def entry(self, node: Expression) -> Documented | None:
+        """The documentation of what `node` stands for."""
+        return self.resolve(node).entry
+
     def resolve(self, node: Expression, depth: int = 0) -> Target:
         """What `node` stands for."""
         if depth > MAX_DEPTH:
@@ -235,7 +239,7 @@ class Inference:
         openings = self.before.openings
         for position, opening in enumerate(openings):
             if opening.kind == "function" and opening.item_start == function.start:
-                option = expected.option_at(openings[:position], self)
+                option = expected.option_at(openings[:position], self.entry)
                 return expected.callback_parameter(option, function.parameters.index(local)) if option else ""
         return ""
 

@@ -27,7 +27,7 @@ def options_at(cursor: Cursor, inference: Inference) -> list[Option]:
     openings = cursor.openings
     if not openings or openings[-1].kind != "table":
         return []
-    options = expected.keys_at(openings, inference)
+    options = expected.keys_at(openings, inference.entry)
     given = {
         item.key.text
         for item in openings[-1].items
@@ -42,7 +42,7 @@ async def strings_at(cursor: Cursor, place: AtString, inference: Inference, live
     opening = openings[-1] if openings else None
     if opening is not None and opening.kind == "call" and _is_require(opening):
         return await _modules(place.prefix, inference, live)
-    option = expected.option_at(openings, inference)
+    option = expected.option_at(openings, inference.entry)
     if option is not None:
         return await _of_option(option, place.prefix, live)
     return _compared(cursor, place, inference)

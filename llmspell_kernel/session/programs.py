@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmspell_kernel.bridges.registry import current_call
 from llmspell_kernel.errors import BadArgument, EngineError, SpellFailed
 from llmspell_kernel.session.outcome import Failed, Succeeded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
     from llmspell_kernel.bridges.programs import Program
     from llmspell_kernel.bridges.registry import Surface
-    from llmspell_kernel.session.outcome import Interrupted, Problem, RolledBack
+    from llmspell_kernel.grants import Kind
+    from llmspell_kernel.session.outcome import Interrupted, Outcome, Problem, RolledBack
     from llmspell_kernel.session.output import CellOutput
-    from llmspell_kernel.session.session import Session
 
 MOST_DEPTH = 4
 """Programs inside each other: a spell that runs itself ends there."""
@@ -69,21 +72,43 @@ class _Through:
         self._output.write(1 if name == "stdout" else 2, text.encode("utf-8", "replace"))
 
 
-async def run(session: Session, program: Program, output: CellOutput | None) -> Any:
+class Fresh(Protocol):
+    """A session with a fresh state, as far as a program needs one."""
+
+    def narrow(self, entries: Mapping[Kind, Sequence[str]]) -> None:
+        """Give grants up."""
+        ...
+
+    async def ask_engine(self, module: str, function: str, *arguments: Any) -> Any:
+        """Ask the engine's own Lua."""
+        ...
+
+    async def execute(self, code: str, surface: Surface, name: str) -> Outcome:
+        """Run a cell."""
+        ...
+
+
+async def run(
+    program: Program,
+    turn: asyncio.Semaphore,
+    fresh: AbstractAsyncContextManager[Fresh],
+    output: CellOutput | None,
+) -> Any:
     """Run a program for the bridge call of this task, and return its result.
 
     Args:
-        session: whose program it is.
         program: what to run.
+        turn: what it waits for; see `Nesting.turn`.
+        fresh: opens the session in which it runs.
         output: where the text of the calling cell is counted, if there is such a cell still.
 
     Raises:
         SpellFailed: it raised, was stopped, or ended with an exit code.
-        BadArgument: it would be too deep, or its grants are not well-formed.
+        BadArgument: its grants are not well-formed.
     """
     surface = current_call.get().surface
     name = PurePosixPath(program.name)
-    async with session.nesting.turn(), session.fresh(program.seconds) as inner:
+    async with turn, fresh as inner:
         inner.narrow(program.grants)
         stem = name.parent.name if name.stem == "main" and name.parent.name else name.stem
         await inner.ask_engine("program", "begin", stem, program.params)

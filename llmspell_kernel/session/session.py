@@ -562,7 +562,8 @@ class Session:
 
     async def run_program(self, program: Program) -> Any:
         """Run a spell in a fresh state; see `registry.Host.run_program`."""
-        return await programs.run(self, program, self._outputs.output(current_call.get().cell))
+        output = self._outputs.output(current_call.get().cell)
+        return await programs.run(program, self.nesting.turn(), self.fresh(program.seconds), output)
 
     async def ask_engine(self, module: str, function: str, *arguments: Any) -> Any:
         """Ask the engine's own Lua, between cells; raises `EngineError`."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import pytest
 
@@ -171,7 +170,7 @@ async def test_what_was_given_up_is_told_otherwise_than_what_was_never_granted(o
 
 async def test_the_magic_shows_grants_and_their_sources(opened: Open) -> None:
     notebook = await opened(grant_http="example.org")
-    magics = Magics(cast("Any", SimpleNamespace(spell_session=notebook.session)))
+    magics = Magics(notebook.session)
     await notebook.run("powers.variable('LANGUAGE')", answers=["s"])
     outcome = await magics.run("%grants --drop http", Recorder(), "cell 2")
     assert isinstance(outcome, Succeeded)

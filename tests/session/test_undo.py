@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -166,7 +164,7 @@ async def test_what_happened_outside_is_told(notebook: Notebook) -> None:
 
 
 async def test_the_magics_say_what_was_undone_and_what_was_not(notebook: Notebook) -> None:
-    magics = Magics(cast("Any", SimpleNamespace(spell_session=notebook.session)))
+    magics = Magics(notebook.session)
 
     async def magic(code: str) -> str:
         surface = Recorder()

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from llmspell_kernel.kernel.magics.table import Call, magic, shown
 
 if TYPE_CHECKING:
-    from llmspell_kernel.kernel.magics.magics import Magics
     from llmspell_kernel.session.outcome import Outcome
+    from llmspell_kernel.session.session import Session
 
 
 @magic("%cache", "say how much code ran that had been parsed or compiled before")
-async def _cache(magics: Magics, call: Call) -> Outcome:
-    session = magics.session
+async def _cache(session: Session, call: Call) -> Outcome:
     here, programs = await session.reuse(), session.programs
     lines = [
         _line("cells", here.parses, "ran from a parse that was kept"),

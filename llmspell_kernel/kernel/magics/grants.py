@@ -11,7 +11,6 @@ from llmspell_kernel.kernel.magics.table import Call, magic, shown
 
 if TYPE_CHECKING:
     from llmspell_kernel.grants import Kind
-    from llmspell_kernel.kernel.magics.magics import Magics
     from llmspell_kernel.session.outcome import Outcome
     from llmspell_kernel.session.session import Session
 
@@ -22,14 +21,14 @@ _USAGE = "write %grants, %grants --drop KIND, or %grants --only KIND ENTRY …"
     "%grants [--drop kind | --only kind entry …]",
     "show what the session may do, and from where; or give up a kind, or all of it but some entries",
 )
-async def _grants(magics: Magics, call: Call) -> Outcome:
+async def _grants(session: Session, call: Call) -> Outcome:
     try:
         words = shlex.split(call.argument)
     except ValueError as error:
         raise SpellError(f"{_USAGE} ({error})", code="bad_argument") from error
     if words:
-        _narrow(magics.session, words)
-    return shown("\n".join(_lines(magics.session)))
+        _narrow(session, words)
+    return shown("\n".join(_lines(session)))
 
 
 def _narrow(session: Session, words: list[str]) -> None:

@@ -13,7 +13,8 @@ from llmspell_kernel.session.outcome import Outcome, Succeeded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.session import Session
+
 
 _PREFIX = "limits."
 
@@ -33,24 +34,24 @@ _USAGE = "write %limits, %limits time=0.5 output=20kB, or %limits --reset"
     "%limits [name=value … | --reset]",
     "show what a cell may use, and what the last one used; or tighten time, grace or output, and take that back",
 )
-async def _limits(magics: Magics, call: Call) -> Outcome:
+async def _limits(session: Session, call: Call) -> Outcome:
     words = call.argument.split()
     if words == ["--reset"]:
-        magics.session.untighten()
+        session.untighten()
         return Succeeded()
     if words:
         pairs = [word.partition("=") for word in words]
         if not all(name and value for name, _, value in pairs):
             raise SpellError(_USAGE, code="bad_argument")
-        magics.session.tighten({name: value for name, _, value in pairs})
+        session.tighten({name: value for name, _, value in pairs})
         return Succeeded()
     from llmspell_kernel.display.meters import meters_bundle
 
-    used, numbers = await magics.session.usage()
+    used, numbers = await session.usage()
     rows = [("limit", "value", "last cell", "default", "setting", "environment", "set by")]
     meters: list[dict[str, Any]] = []
-    limits = magics.session.settings.limits
-    for line in magics.session.settings.explain():
+    limits = session.settings.limits
+    for line in session.settings.explain():
         if not line.key.startswith(_PREFIX):
             continue
         row, name = ROWS[line.key], line.key.removeprefix(_PREFIX)
@@ -75,7 +76,7 @@ async def _limits(magics: Magics, call: Call) -> Outcome:
     "%sandbox [--probe]",
     "say how the engine is confined here; --probe tries in a fresh process what must fail",
 )
-async def _sandbox(magics: Magics, call: Call) -> Outcome:
+async def _sandbox(session: Session, call: Call) -> Outcome:
     if call.argument == "--probe":
         from llmspell_kernel.engine.confine import probe
 
@@ -83,7 +84,7 @@ async def _sandbox(magics: Magics, call: Call) -> Outcome:
         return shown(_columns([(layer.name, layer.status, layer.detail) for layer in report.layers]))
     if call.argument:
         raise SpellError("write %sandbox, or %sandbox --probe", code="bad_argument")
-    layers = magics.session.layers
+    layers = session.layers
     if not layers:
         return shown(
             "the engine is not confined by the operating system here; Lua's own sandbox and limits hold"

@@ -6,25 +6,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from llmspell_kernel.errors import SpellError
+from llmspell_kernel.kernel.magics.reference import is_question, question
 from llmspell_kernel.kernel.magics.table import TABLE, Call
 from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Surface
-    from llmspell_kernel.kernel.kernel import LLMSpellKernel
     from llmspell_kernel.session.session import Session
 
 
 class Magics:
     """Runs the lines of a cell that begin with ``%``, and questions that end with ``?``."""
 
-    def __init__(self, kernel: LLMSpellKernel) -> None:
-        self.kernel = kernel
-
-    @property
-    def session(self) -> Session:
-        """The session that the magics work on."""
-        return self.kernel.spell_session
+    def __init__(self, session: Session) -> None:
+        """Work on `session`."""
+        self._session = session
 
     @staticmethod
     def names() -> dict[str, str]:
@@ -35,13 +31,13 @@ class Magics:
     def concerns(code: str) -> bool:
         """Whether `code` begins with a magic or is a question."""
         text = code.strip()
-        return text.startswith(("%", "?")) or _is_question(text)
+        return text.startswith(("%", "?")) or is_question(text)
 
     async def run(self, code: str, surface: Surface, chunk: str) -> Outcome:
         """Run a cell that `concerns` us: its magics one by one, then the Lua below them."""
         text = code.strip()
-        if text.startswith("?") or _is_question(text):
-            return await self.question(text, surface)
+        if text.startswith("?") or is_question(text):
+            return await question(self._session, text)
         if text.startswith("%%"):
             head, _, body = text.partition("\n")
             return await self._dispatch(head[2:], body, surface, chunk)
@@ -56,7 +52,7 @@ class Magics:
             elif line.strip():
                 break
         rest = "\n".join(lines)
-        return await self.session.execute(rest, surface, chunk) if rest.strip() else outcome
+        return await self._session.execute(rest, surface, chunk) if rest.strip() else outcome
 
     async def _dispatch(self, text: str, body: str | None, surface: Surface, chunk: str) -> Outcome:
         name, _, argument = text.partition(" ")
@@ -65,17 +61,4 @@ class Magics:
             near = get_close_matches(name, TABLE, 1)
             hint = f"did you mean %{near[0]}?" if near else "%lsmagic lists those there are"
             raise SpellError(f"there is no magic %{name}: {hint}", code="unknown_magic")
-        return await entry.run(self, Call(name, argument.strip(), body, surface, chunk))
-
-    async def question(self, text: str, surface: Surface) -> Outcome:
-        """Explain the name that ``name?`` or ``%help name`` asks about."""
-        detail = 1 if "??" in text else 0
-        name = text.strip("? \t\n")
-        bundle = await self.session.inspect(name, len(name), detail)
-        if bundle is None:
-            bundle = await self.session.explain(name)  # it says what may have been meant
-        return Succeeded(bundle, paged=True)
-
-
-def _is_question(text: str) -> bool:
-    return text.endswith("?") and "\n" not in text and not text.startswith("--") and len(text) > 1
+        return await entry.run(self._session, Call(name, argument.strip(), body, surface, chunk))

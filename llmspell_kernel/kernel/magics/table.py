@@ -10,7 +10,7 @@ from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Surface
-    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.session import Session
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Call:
     chunk: str
 
 
-Handler = Callable[["Magics", Call], Awaitable[Outcome]]
+Handler = Callable[["Session", Call], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True)

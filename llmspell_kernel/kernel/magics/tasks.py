@@ -9,19 +9,19 @@ from llmspell_kernel.kernel.magics.table import Call, magic, shown
 from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
-    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.session import Session
 
 _COLUMNS = ("task", "began at", "state", "waits for", "runs for")
 
 
 @magic("%tasks [cancel n]", "list the tasks that go on beside the cells; cancel one, or all of them")
-async def _tasks(magics: Magics, call: Call) -> Outcome:
+async def _tasks(session: Session, call: Call) -> Outcome:
     words = call.argument.split()
     if words[:1] == ["cancel"] and len(words) == 2:
-        return await _cancel(magics, call, words[1])
+        return await _cancel(session, call, words[1])
     if words:
         raise SpellError("write %tasks, %tasks cancel NUMBER or %tasks cancel all", code="bad_argument")
-    tasks = await _listed(magics)
+    tasks = await _listed(session)
     if not tasks:
         return shown("no task is running")
     rows = [_COLUMNS, *map(_row, tasks)]
@@ -30,8 +30,8 @@ async def _tasks(magics: Magics, call: Call) -> Outcome:
     return shown("\n".join(line.rstrip() for line in lines))
 
 
-async def _listed(magics: Magics) -> list[dict[str, Any]]:
-    found = await magics.session.query("scheduler", "list")
+async def _listed(session: Session) -> list[dict[str, Any]]:
+    found = await session.query("scheduler", "list")
     return cast("list[dict[str, Any]]", found) if isinstance(found, list) else []
 
 
@@ -42,16 +42,14 @@ def _row(task: dict[str, Any]) -> tuple[str, ...]:
     return (str(task["id"]), str(task["name"]), str(task["state"]), waits, f"{task['seconds']:.1f} s")
 
 
-async def _cancel(magics: Magics, call: Call, which: str) -> Outcome:
-    known = [int(task["id"]) for task in await _listed(magics)]
+async def _cancel(session: Session, call: Call, which: str) -> Outcome:
+    known = [int(task["id"]) for task in await _listed(session)]
     if which != "all" and not (which.isascii() and which.isdigit() and int(which) in known):
         raise SpellError(
             f"there is no task {which}", code="not_found", suggestion="%tasks lists those there are"
         )
     for number in known if which == "all" else [int(which)]:
-        outcome = await magics.session.evaluate(
-            f"async.cancel({number}, 'cancelled by %tasks')", call.surface
-        )
+        outcome = await session.evaluate(f"async.cancel({number}, 'cancelled by %tasks')", call.surface)
         if not isinstance(outcome, Succeeded):
             return outcome
     count = len(known) if which == "all" else 1

@@ -9,13 +9,13 @@ from llmspell_kernel.kernel.magics.table import Call, magic
 from llmspell_kernel.session.outcome import Failed, Outcome, Succeeded
 
 if TYPE_CHECKING:
-    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.session import Session
 
 
 @magic("%time code", "run code once and say how long it took; %%time times the whole cell")
-async def _time(magics: Magics, call: Call) -> Outcome:
+async def _time(session: Session, call: Call) -> Outcome:
     started = time.perf_counter()
-    outcome = await magics.session.execute(
+    outcome = await session.execute(
         call.body if call.body is not None else call.argument, call.surface, call.chunk
     )
     call.surface.stream("stdout", f"wall time: {_duration(time.perf_counter() - started)}\n")
@@ -26,11 +26,11 @@ _TIMED_SECONDS = 0.8
 
 
 @magic("%timeit code", "run code many times and say how long one run takes")
-async def _timeit(magics: Magics, call: Call) -> Outcome:
+async def _timeit(session: Session, call: Call) -> Outcome:
     code = (call.body if call.body is not None else call.argument).strip()
-    outcome, form = await _timed(magics, call, f"return {code}", 1), "return {}"
+    outcome, form = await _timed(session, call, f"return {code}", 1), "return {}"
     if isinstance(outcome, Failed) and outcome.problem.ename == "LuaSyntaxError":
-        outcome, form = await _timed(magics, call, code, 1), "{}"
+        outcome, form = await _timed(session, call, code, 1), "{}"
     loops, best, total = 1, float("inf"), 0.0
     while isinstance(outcome, float):
         best, total = min(best, outcome / loops), total + outcome
@@ -41,18 +41,18 @@ async def _timeit(magics: Magics, call: Call) -> Outcome:
             return Succeeded()
         if outcome < _TIMED_SECONDS / 8:
             loops, best = loops * 10, float("inf")
-        outcome = await _timed(magics, call, form.format(code), loops)
+        outcome = await _timed(session, call, form.format(code), loops)
     assert not isinstance(outcome, int | float)
     return outcome
 
 
-async def _timed(magics: Magics, call: Call, body: str, loops: int) -> float | Outcome:
+async def _timed(session: Session, call: Call, body: str, loops: int) -> float | Outcome:
     """Run `body` so many times; returns the CPU seconds that all runs took, or how it failed."""
     code = (
         f"local function timed() {body}\nend local begun = os.clock() "
         f"for _ = 1, {loops} do timed() end return string.format('%.9f', os.clock() - begun)"
     )
-    outcome = await magics.session.evaluate(code, call.surface)
+    outcome = await session.evaluate(code, call.surface)
     if isinstance(outcome, Succeeded) and outcome.bundle:
         return float(str(outcome.bundle["text/plain"]).strip('"'))
     return outcome

@@ -12,49 +12,49 @@ from llmspell_kernel.session.problems import enumerated
 
 if TYPE_CHECKING:
     from llmspell_kernel.bridges.registry import Surface
-    from llmspell_kernel.kernel.magics.magics import Magics
     from llmspell_kernel.session.checkpoints import Undone
+    from llmspell_kernel.session.session import Session
 
 
 @magic("%undo [n]", "take the session back before the last n cells that ran (1 if not given)")
-async def _undo(magics: Magics, call: Call) -> Outcome:
+async def _undo(session: Session, call: Call) -> Outcome:
     text = call.argument or "1"
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
         raise SpellError(f"%undo takes a number of cells, not '{text}'", code="bad_argument")
-    undone = await magics.session.undo(int(text))
+    undone = await session.undo(int(text))
     _tell(undone, call.surface)
     return Succeeded()
 
 
 @magic("%checkpoint name", "keep the session's present state under a name; --delete name lets it go")
-async def _checkpoint(magics: Magics, call: Call) -> Outcome:
+async def _checkpoint(session: Session, call: Call) -> Outcome:
     words = _words(call.argument)
     if words[:1] == ["--delete"] and len(words) == 2:
-        if not magics.session.checkpoints.unname(words[1]):
-            magics.session.checkpoints.named(words[1])  # says which there are
+        if not session.checkpoints.unname(words[1]):
+            session.checkpoints.named(words[1])  # says which there are
         return Succeeded()
     if len(words) != 1 or words[0].startswith("-"):
         raise SpellError("write %checkpoint NAME, or %checkpoint --delete NAME", code="bad_argument")
-    await magics.session.keep(words[0])
+    await session.keep(words[0])
     call.surface.stream("stdout", f"kept as '{words[0]}'; %restore {shlex.quote(words[0])} goes back to it\n")
     return Succeeded()
 
 
 @magic("%restore name", "take the session back to a named checkpoint, which stays")
-async def _restore(magics: Magics, call: Call) -> Outcome:
+async def _restore(session: Session, call: Call) -> Outcome:
     words = _words(call.argument)
     if len(words) != 1:
         raise SpellError("write %restore NAME; %checkpoints lists them", code="bad_argument")
-    undone = await magics.session.restore(words[0])
+    undone = await session.restore(words[0])
     _tell(undone, call.surface)
     return Succeeded()
 
 
 @magic("%checkpoints", "list what %undo and %restore can go back to")
-async def _checkpoints(magics: Magics, call: Call) -> Outcome:
+async def _checkpoints(session: Session, call: Call) -> Outcome:
     lines: list[str] = []
     after = 0
-    for point in reversed(magics.session.checkpoints.points):
+    for point in reversed(session.checkpoints.points):
         after += len(point.cells)
         ways = [f"%restore {shlex.quote(name)}" for name in point.names]
         if point.cells:

@@ -8,17 +8,17 @@ from llmspell_kernel.kernel.magics.table import Call, magic, shown
 from llmspell_kernel.session.outcome import Outcome, Succeeded
 
 if TYPE_CHECKING:
-    from llmspell_kernel.kernel.magics.magics import Magics
+    from llmspell_kernel.session.session import Session
 
 
 @magic("%usage [cells|calls]", "show tokens, money and time that models took, by model, cell or call")
-async def _usage(magics: Magics, call: Call) -> Outcome:
+async def _usage(session: Session, call: Call) -> Outcome:
     from llmspell_kernel.bridges.usage import usage_of
     from llmspell_kernel.display.bundle import render_result
     from llmspell_kernel.display.snapshot import from_plain
     from llmspell_kernel.display.usage import usage_bundle
 
-    used = usage_of(magics.session.models)
+    used = usage_of(session.models)
     part = {"cells": "cells", "calls": "log"}.get(call.argument)
     if not used["calls"]:
         return shown("no model was asked yet")
