@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmspell_kernel.language.diagnostics import Diagnostic
     from llmspell_kernel.language.live import LiveState, Names
 
-PATIENCE = 0.08
+PATIENCE = 0.3
 """Seconds that the live state has for one request; then the texts and the reference speak alone."""
 
 
