@@ -207,4 +207,4 @@ async def test_a_program_that_still_runs_when_it_ends_is_not_waited_for(notebook
     async with notebook.session.fresh() as program:
         await shown(program, "async(function() async.sleep(0.01) while true do end end);")
         await asyncio.sleep(0.1)
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 30

@@ -68,7 +68,7 @@ ELSEWHERE = (
     "for i = 1, 100 do spell.run('busy') end",
     "for i = 1, 100 do async(spell.run, 'busy') end async.sleep(30)",
     "spell.run('outer')",
-    "for i = 1, 100 do async.timeout(0.05, spell.run, 'busy') end",
+    "for i = 1, 100 do async.timeout(0.5, spell.run, 'busy') end",
     "for i = 1, 100 do parallel.run({busy, busy}) end",
     "local many = {} for i = 1, 100 do many[i] = i end parallel.map(many, busy, {chunk = 1})",
     "parallel.run({function() while true do end end, busy})",
