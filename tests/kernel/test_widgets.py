@@ -182,8 +182,10 @@ def test_a_form_waits_without_holding_up_tasks(console: Console) -> None:
         task:cancel()
         return answer.name, answer.sure, beats > 0
     """)
-    while not any(state["_model_name"] == "VBoxModel" for state in page.models.values()):
-        page._take(console.client.get_iopub_msg(timeout=TIMEOUT))
+    message: dict[str, Any] = {"msg_type": ""}
+    while message["msg_type"] != "display_data":  # nobody can click before it is shown
+        message = console.client.get_iopub_msg(timeout=TIMEOUT)
+        page._take(message)
     page.set("Text", "Grace")
     page.set("Checkbox", True)
     page.click()
