@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmspell_kernel.engine.values import CallbackRef, HandleRef
 from llmspell_kernel.errors import BadArgument
+from llmspell_kernel.language.annotations import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from llmspell_kernel.bridges.declaration import Parameter
+    from llmspell_kernel.language.documentation import Option
 
 _LUA_NAMES: dict[Any, str] = {
     str: "string",
@@ -289,6 +290,32 @@ def _shown(value: Any) -> str:
 
 def _exact(value: Any, base: Any) -> bool:
     return base not in (Any, object) and type(value) is base
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One parameter of an exported function, as Lua sees it."""
+
+    name: str
+    annotation: Any
+    optional: bool
+    variadic: bool
+    default: Any = None
+    """What is taken for nil."""
+    doc: str = ""
+    written_type: str = ""
+    """Its type in LuaCATS notation, where that says more than the annotation."""
+
+    @property
+    def lua_type(self) -> str:
+        """The Lua types that it takes, such as ``string or table``."""
+        return describe(self.annotation)
+
+    def documented(self) -> Option:
+        """The record for completion, inspection and the reference."""
+        written = self.written_type or self.lua_type.replace(" or ", "|")
+        name = "..." if self.variadic else self.name
+        return option(name, written, self.doc, optional=self.optional or self.variadic)
 
 
 def bind(function: str, parameters: Iterable[Parameter], given: list[Any]) -> list[Any]:

@@ -24,32 +24,6 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One parameter of an exported function, as Lua sees it."""
-
-    name: str
-    annotation: Any
-    optional: bool
-    variadic: bool
-    default: Any = None
-    """What is taken for nil."""
-    doc: str = ""
-    written_type: str = ""
-    """Its type in LuaCATS notation, where that says more than the annotation."""
-
-    @property
-    def lua_type(self) -> str:
-        """The Lua types that it takes, such as ``string or table``."""
-        return arguments.describe(self.annotation)
-
-    def documented(self) -> Option:
-        """The record for completion, inspection and the reference."""
-        written = self.written_type or self.lua_type.replace(" or ", "|")
-        name = "..." if self.variadic else self.name
-        return option(name, written, self.doc, optional=self.optional or self.variadic)
-
-
-@dataclass(frozen=True)
 class Export:
     """One function of a module."""
 
@@ -58,7 +32,7 @@ class Export:
     doc: str
     example: str
     returns: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[arguments.Parameter, ...]
     grant: str | None
     attribute: str = field(repr=False)
     method: bool = False
@@ -237,13 +211,13 @@ def _export_of(owner: str, attribute: str, function: Any, method: bool) -> Expor
     return Export(owner, name, doc, example, returns, parameters, grant, attribute, method, internal)
 
 
-def _parameter(parameter: inspect.Parameter, hint: Any, doc: str) -> Parameter:
+def _parameter(parameter: inspect.Parameter, hint: Any, doc: str) -> arguments.Parameter:
     written = ""
     if typing.get_origin(hint) is typing.Annotated:
         hint, *notes = typing.get_args(hint)
         written = next((note for note in notes if isinstance(note, str)), "")
     has_default = parameter.default is not parameter.empty
-    return Parameter(
+    return arguments.Parameter(
         parameter.name.rstrip("_"),
         hint,
         has_default or _allows_none(hint),

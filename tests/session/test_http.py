@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -283,11 +282,9 @@ async def test_time_is_limited(cell: Notebook, web: WebServer) -> None:
 async def test_requests_go_on_side_by_side(cell: Notebook) -> None:
     code = """
     local jobs = {}
-    for n = 1, 20 do jobs[n] = async(function() return http.get(url .. '/slow').body end) end
+    for n = 1, 20 do jobs[n] = async(function() return http.get(url .. '/meet').body end) end
     for n = 1, 20 do assert(async.await(jobs[n]) == 'at last') end"""
-    began = time.monotonic()
     await cell.value(code)
-    assert time.monotonic() - began < 4  # one after the other: 8
 
 
 async def test_a_task_that_waits_for_an_answer_is_listed_as_the_person_called_it(

@@ -77,8 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
                 break
         self.close_connection = True
 
-    def _slow(self, seen: dict[str, Any]) -> None:
-        time.sleep(0.4)
+    def _meet(self, seen: dict[str, Any]) -> None:
+        """Answer when twenty are here."""
+        self.web.twenty.wait()
         self._answer(200, b"at last")
 
     def _token(self, seen: dict[str, Any]) -> None:
@@ -105,6 +106,7 @@ class WebServer:
     def __enter__(self) -> WebServer:
         self.seen: list[dict[str, Any]] = []
         self.gone = threading.Event()
+        self.twenty = threading.Barrier(20, timeout=20)
         methods = {f"do_{name}": _Handler.serve for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"web": self, **methods})
