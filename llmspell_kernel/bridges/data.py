@@ -81,7 +81,10 @@ class DataBridge(Bridge):
     def __init__(self, host: Host) -> None:
         """Nothing of `host` is needed."""
 
-    @export(returns="any", example='print(data.parse_yaml("name: Ada\\nborn: 1815").born) --> 1815')
+    @export(
+        returns="value: any, err: Error?",
+        example='print(data.parse_yaml("name: Ada\\nborn: 1815").born) --> 1815',
+    )
     async def parse_yaml(self, text: str | bytes, options: Annotated[Table, "data.Yaml"] = None) -> Any:
         """Read YAML (1.2's core types: ``no`` is a word, ``0o17`` a number); dates stay text, tags are refused.
 
@@ -99,7 +102,7 @@ class DataBridge(Bridge):
         )
 
     @export(
-        returns="data.Element",
+        returns="element: data.Element?, err: Error?",
         example="print(data.parse_xml('<a id=\"1\"><b>text</b></a>').children[1].text) --> text",
     )
     async def parse_xml(self, text: str | bytes, options: Annotated[Table, "data.Xml"] = None) -> Any:
@@ -113,7 +116,10 @@ class DataBridge(Bridge):
         whitespace = Given("data.parse_xml", options, ("whitespace",)).flag("whitespace", default=False)
         return await _read(text, lambda source: data_xml.parse(source, whitespace=whitespace))
 
-    @export(returns="table", example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada')
+    @export(
+        returns="rows: table?, err: Error?",
+        example='print(data.parse_csv("name,born\\nAda,1815")[1].name) --> Ada',
+    )
     async def parse_csv(self, text: str | bytes, options: Annotated[Table, "data.Csv"] = None) -> Any:
         """Read CSV (RFC 4180) as a list of records, by the names in its first line.
 

@@ -224,6 +224,26 @@ async def test_an_expectation_that_is_not_met_says_what_was_expected(
     assert message is None or outcome.problem.evalue == message
 
 
+async def test_what_is_described_in_a_test_is_refused(notebook: Notebook) -> None:
+    outcome = await notebook.run("testing.it('outer', function() testing.it('inner', print) end)")
+    assert isinstance(outcome, Failed)
+    shown = notebook.last.shown[0][0]["text/plain"]
+    assert "cell 1:1: 'testing.it' cannot be called in a test, but in a testing.describe around it" in shown
+    assert await notebook.value("testing.it('next', function() end)") == "  ✓ next\n1 passed"
+
+
+async def test_a_module_is_replaced_under_its_name(notebook: Notebook) -> None:
+    outcome = await notebook.run("testing.spy(json, 'encode')")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.evalue == (
+        "bad argument #1 to 'testing.spy' "
+        "(a module cannot be changed: testing.stub(_G, 'json', { … }) replaces it)"
+    )
+    code = "testing.it('t', function() testing.stub(_G, 'json', {encode = testing.mock():returns('x')}) "
+    await notebook.run(code + "testing.expect(json.encode(1)):to_be('x') end)")
+    assert await notebook.value("json.encode(1)") == '"1"'
+
+
 async def test_equality_looks_into_cycles_and_at_metamethods(notebook: Notebook) -> None:
     code = (
         HEAD

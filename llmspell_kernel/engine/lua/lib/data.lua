@@ -57,6 +57,7 @@ end
 ---@param format "json"|"yaml"|"xml"|"csv"
 ---@param options? data.Csv|data.Yaml|data.Xml those of `data.parse_csv` and the like
 ---@return any value
+---@return Error? err
 function M.parse(text, format, options)
   raise.check(1, "data.parse", "string", text)
   local read = format_of(READERS, 2, format, "data.parse")
@@ -76,14 +77,16 @@ function M.stringify(value, format, options)
   return framed(write(value, raise.check(3, "data.stringify", "table", options, true)))
 end
 
---- Turns a text of one format into one of another.
+--- Turns a text of one format into one of another. What does not follow the first gives `nil, err`; what the second
+--- has no word for raises.
 --- ```lua
 --- print(data.convert("a: 1", "yaml", "json")) --> {"a":1}
 --- ```
 ---@param text string
 ---@param from "json"|"yaml"|"xml"|"csv"
 ---@param to "json"|"yaml"|"xml"|"csv"
----@return string text
+---@return string? text
+---@return Error? err
 function M.convert(text, from, to)
   raise.check(1, "data.convert", "string", text)
   local read = format_of(READERS, 2, from, "data.convert")
@@ -101,6 +104,7 @@ M.convert_format = M.convert
 --- ```
 ---@param text string
 ---@return any value
+---@return Error? err
 function M.parse_json(text)
   return framed(json.decode(raise.check(1, "data.parse_json", "string", text)))
 end
@@ -120,7 +124,8 @@ end
 
 local problems_of = bridge.bind("tool_checks", "problems")
 
---- Checks a value against a JSON Schema: `{ valid, errors }`.
+--- Checks a value against a JSON Schema: `{ valid, errors }`. Each error is a text that begins with its place, such as
+--- `items[2].price: -1 is less than the minimum of 0`.
 --- ```lua
 --- local result = data.validate({ n = "x" }, { type = "object", properties = { n = { type = "integer" } } })
 --- print(result.valid, #result.errors) --> false	1
@@ -197,7 +202,8 @@ function M.filter(items, fn)
   return n and codec.array(result) or result
 end
 
---- Makes one value of all: `fn(so_far, value, key)` for each, beginning with `initial`, or with the first item.
+--- Makes one value of all: `fn(so_far, value, key)` for each, beginning with the third argument, or with the first
+--- item. Of nothing that is nil.
 --- ```lua
 --- print(data.reduce({ 1, 2, 3 }, function(sum, n) return sum + n end)) --> 6
 --- print(data.reduce({ 1, 2, 3 }, function(sum, n) return sum + n end, 10)) --> 16
@@ -216,7 +222,7 @@ function M.reduce(items, fn, ...)
   return so_far
 end
 
---- Finds the first item for which `fn(value, key)` is true; returns it and its key.
+--- Finds the first item for which `fn(value, key)` is true; returns it and its key, or nil if there is none.
 --- ```lua
 --- print(data.find({ 5, 8, 12 }, function(n) return n > 6 end)) --> 8	2
 --- ```
@@ -324,7 +330,8 @@ function M.sort_by(items, by, descending)
   return result
 end
 
---- Makes a list without the items that were there before, or whose `by` was.
+--- Makes a list of the items without repetitions: of those that are the same, or for which `by` gives the same, the
+--- first.
 --- ```lua
 --- print(table.concat(data.unique({ 3, 1, 3, 2, 1 }), " ")) --> 3 1 2
 --- ```

@@ -184,8 +184,16 @@ local function wrapped(name, index, err, context, code)
   })
 end
 
---- An error.
+--- An error, as `nil, err` and `errors.catch` give it; `tostring(err)` is its message.
 ---@class Error
+---@field code string what went wrong, in one word for programs: `timeout`, `missing_grant`
+---@field message string what went wrong, for people
+---@field retryable? boolean whether trying again may help; nil if nobody knows
+---@field suggestion? string what to do next
+---@field provider? string the service that failed
+---@field details? table more, by name
+---@field cause? Error the error that this one was made of
+---@field at? string where it was raised: `cell 3:1`
 local methods = {}
 
 --- Adds a detail under a name to `err.details`; returns the error.

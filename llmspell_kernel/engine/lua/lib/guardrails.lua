@@ -2,6 +2,7 @@
 
 local codec = require("codec")
 local errorobject = require("errorobject")
+local keys_of = require("lib.path").keys
 local raise = require("raise")
 local framed = raise.framed
 
@@ -203,7 +204,9 @@ end
 
 local function guard_of(rules)
   for key, value in next, rules do
-    if not KNOWN[key] then raise.raise("guardrails have no rule '" .. tostring(key) .. "'") end
+    if not KNOWN[key] then
+      raise.raise("guardrails have no rule '" .. tostring(key) .. "': there are " .. concat(keys_of(KNOWN), ", "))
+    end
     if type(value) ~= KNOWN[key] then
       raise.raise("bad rule '" .. key .. "' (" .. KNOWN[key] .. " expected, got " .. type(value) .. ")")
     end

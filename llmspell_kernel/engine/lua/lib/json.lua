@@ -433,6 +433,7 @@ end
 --- ```
 ---@param text string
 ---@return any value
+---@return Error? err
 function M.decode(text)
   raise.check(1, "json.decode", "string", text)
   local ok, value = pcall(whole, text)

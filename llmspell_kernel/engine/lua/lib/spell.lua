@@ -232,9 +232,9 @@ end
 --- spell.cache("pi", 3.14)
 --- print(spell.cache("pi"), spell.cache("e", function() return 2.72 end)) --> 3.14	2.72
 --- ```
----@param key any
+---@param key any but nil; a table only finds itself again
 ---@param value? any
----@param seconds? number
+---@param seconds? number how long it is kept: 300, unless `spell.init` has set `cache_ttl`
 ---@return any value
 function M.cache(key, value, seconds)
   if key == nil or key ~= key then raise.bad_argument(1, "spell.cache", "key", key) end

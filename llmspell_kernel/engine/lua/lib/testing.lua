@@ -17,13 +17,14 @@ local trace = require("trace")
 
 local debug_getmetatable, error, next, setmetatable, type = debug.getmetatable, error, next, setmetatable, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
-local getinfo, sub = debug.getinfo, string.sub
+local getinfo, match, sub = debug.getinfo, string.match, string.sub
 
 local M = {}
 
 local roots = {} -- groups that are to run
 local current -- the group that is being described
 local collected_in -- the cell whose groups `roots` are
+local running = false -- whether tests run
 
 -- ── describing ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +68,13 @@ local function describe_by(group, fn)
   if not ok then error(err, 0) end
 end
 
+local running_meta = { __close = function(before) running = before.running end }
+
+-- What a test describes would not be run any more.
+local function check_not_running(caller)
+  if running then raise.raise("'" .. caller .. "' cannot be called in a test, but in a testing.describe around it") end
+end
+
 local GROUP = { skip = "boolean", only = "boolean" }
 local TEST = { skip = "boolean", only = "boolean", timeout = "number" }
 
@@ -84,6 +92,7 @@ function M.describe(name, fn, options)
   raise.check(1, "testing.describe", "string", name)
   raise.check(2, "testing.describe", "function", fn)
   options = options_of.read(3, "testing.describe", options, GROUP)
+  check_not_running("testing.describe")
   local group = new_group(name, current, options)
   describe_by(group, fn)
   if current then current.members[#current.members + 1] = group else collect(group) end
@@ -94,6 +103,7 @@ local function add_test(caller, name, fn, options, kind)
   raise.check(1, caller, "string", name)
   raise.check(2, caller, "function", fn, kind ~= "only")
   options = options_of.read(3, caller, options, TEST)
+  check_not_running(caller)
   if kind and options[kind] == nil then options[kind] = true end
   local group = current
   if not group then
@@ -110,7 +120,7 @@ local function add_test(caller, name, fn, options, kind)
 end
 
 --- Describes one test: `fn` raises if it fails, as expectations do. It may wait; a promise that it returns is waited
---- for. Without `fn` it is shown as skipped. `timeout` is in seconds.
+--- for. Without `fn` it is shown as skipped. `timeout` is in seconds, and ends a test that waits.
 --- ```lua
 --- testing.it("upper makes letters large", function() testing.expect(string.upper("a")):to_be("A") end)
 --- ```
@@ -206,7 +216,16 @@ function M.mock(fn)
   return mocks.make(raise.check(1, "testing.mock", "function", fn, true))
 end
 
---- Puts a mock in the place of the function `t[key]`, which it calls; it is put back after the test.
+local function check_replaceable(name, t)
+  local module = match(raise.type_of(t), "^module ([%w_]+)$")
+  if module then
+    raise.refuse(1, name, "a module cannot be changed: testing.stub(_G, '" .. module .. "', { … }) replaces it")
+  end
+  raise.check(1, name, "table", t)
+end
+
+--- Puts a mock in the place of the function `t[key]`, which it calls; it is put back after the test. Modules cannot be
+--- changed: `testing.stub(_G, "http", { get = testing.mock() })` puts a table in the place of one.
 --- ```lua
 --- local door = { open = function() return "open" end }
 --- local spy = testing.spy(door, "open")
@@ -216,12 +235,13 @@ end
 ---@param key any
 ---@return Mock mock
 function M.spy(t, key)
-  raise.check(1, "testing.spy", "table", t)
+  check_replaceable("testing.spy", t)
   if key == nil or key ~= key then raise.bad_argument(2, "testing.spy", "the name of a function", key) end
   return mocks.spy(t, key)
 end
 
---- Puts `value` in the place of `t[key]`; what was there is put back after the test.
+--- Puts `value` in the place of `t[key]`; what was there is put back after the test. With `_G` for the table that is a
+--- global, such as a module.
 --- ```lua
 --- local door = { locked = true }
 --- testing.stub(door, "locked", false)
@@ -231,7 +251,7 @@ end
 ---@param key any
 ---@param value any
 function M.stub(t, key, value)
-  raise.check(1, "testing.stub", "table", t)
+  check_replaceable("testing.stub", t)
   if key == nil or key ~= key then raise.bad_argument(2, "testing.stub", "the name of a field", key) end
   mocks.replace(t, key, value)
 end
@@ -417,6 +437,8 @@ function M.run(options)
   roots, scheduler.at_end = {}, nil
   local focused = false
   for _, group in next, groups do focused = focused or any_only(group) end
+  local _ <close> = setmetatable({ running = running }, running_meta)
+  running = true
   for _, group in next, groups do run_group(suite, group, focused) end
   if suite.failed > 0 and options.raise ~= false then error(suite_error(suite), 0) end
   return suite
