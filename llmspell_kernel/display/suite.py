@@ -27,7 +27,8 @@ add_part(
 def suite_bundle(run: Mapping[str, Any]) -> dict[str, Any] | None:
     """Draw ``{tests = {{name, group, status, message, traceback}}, seconds}``; gives None for what has no tests.
 
-    A test may have ``seconds`` too.
+    A test may have ``seconds`` too. Of very many tests only some are in the list: ``passed``, ``failed`` and
+    ``skipped`` tell how many there are.
     """
     tests = dicts(run.get("tests"))
     if not isinstance(run.get("tests"), list):
@@ -35,23 +36,27 @@ def suite_bundle(run: Mapping[str, Any]) -> dict[str, Any] | None:
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for test in tests:
         groups.setdefault(text_of(test.get("group")), []).append(test)
-    total = _total(tests)
+    counts = _counts(run, tests)
+    total = ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "no tests"
+    rest = sum(counts.values()) - len(tests)
+    more = f"… and {rest:,} more" if rest > 0 else ""
     time = f' <span class="ls-t">{took(run)}</span>' if took(run) else ""
-    manner = "ls-no" if any(state_of(test.get("status")) == "failed" for test in tests) else "ls-ok"
+    manner = "ls-no" if counts["failed"] else "ls-ok"
     body = "".join(_group(name, members) for name, members in groups.items())
+    body += f'<div class="ls-q">{more}</div>' if more else ""
     lines = [line for name, members in groups.items() for line in _lines(name, members)]
     return {
-        "text/plain": "\n".join([*lines, total]),
+        "text/plain": "\n".join([*lines, *([f"  {more}"] if more else []), total]),
         "text/html": page(
             f'<div class="ls-suite">{body}<div class="ls-sum ls-ok {manner}">{escape(total)}{time}</div></div>'
         ),
     }
 
 
-def _total(tests: Sequence[Mapping[str, Any]]) -> str:
+def _counts(run: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     states = [state_of(test.get("status")) for test in tests]
-    parts = [f"{states.count(state)} {state}" for state in ("passed", "failed", "skipped") if state in states]
-    return ", ".join(parts) or "no tests"
+    told = {state: run.get(state) for state in ("passed", "failed", "skipped")}
+    return {state: n if isinstance(n, int) else states.count(state) for state, n in told.items()}
 
 
 def _group(name: str, tests: list[Mapping[str, Any]]) -> str:

@@ -224,6 +224,16 @@ async def test_an_expectation_that_is_not_met_says_what_was_expected(
     assert message is None or outcome.problem.evalue == message
 
 
+async def test_of_very_many_tests_the_failed_ones_are_shown_and_all_are_counted(notebook: Notebook) -> None:
+    code = "for n = 1, 2000 do testing.it('test ' .. n, function() if n > %d then error('no', 0) end end) end"
+    assert str(await notebook.value(code % 2000)).endswith("\n  … and 1,580 more\n2000 passed")
+    outcome = await notebook.run(code % 1998)
+    assert isinstance(outcome, Failed)
+    shown = notebook.last.shown[0][0]["text/plain"]
+    end = "  ✗ test 1999\n      no\n  ✗ test 2000\n      no\n  … and 1,700 more\n1998 passed, 2 failed"
+    assert shown.endswith(end)
+
+
 async def test_what_is_described_in_a_test_is_refused(notebook: Notebook) -> None:
     outcome = await notebook.run("testing.it('outer', function() testing.it('inner', print) end)")
     assert isinstance(outcome, Failed)

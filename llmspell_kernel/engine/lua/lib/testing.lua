@@ -17,7 +17,7 @@ local trace = require("trace")
 
 local debug_getmetatable, error, next, setmetatable, type = debug.getmetatable, error, next, setmetatable, type
 local pack, unpack, concat = table.pack, table.unpack, table.concat
-local getinfo, match, sub = debug.getinfo, string.match, string.sub
+local getinfo, match, math_max, sub = debug.getinfo, string.match, math.max, string.sub
 
 local M = {}
 
@@ -25,6 +25,7 @@ local roots = {} -- groups that are to run
 local current -- the group that is being described
 local collected_in -- the cell whose groups `roots` are
 local running = false -- whether tests run
+local SHOWN = 300 -- results in what a cell shows
 
 -- ── describing ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -39,11 +40,24 @@ local function new_group(name, parent, options)
   }
 end
 
+-- Of the results of very many tests those that failed, and as many others as there is room for.
+local function worth_showing(suite)
+  if #suite.tests <= SHOWN then return suite end
+  local failures, others, chosen = SHOWN, math_max(0, SHOWN - suite.failed), {}
+  for _, test in next, suite.tests do
+    local failed = test.status == "failed"
+    if failed then failures = failures - 1 else others = others - 1 end
+    if failed and failures >= 0 or not failed and others >= 0 then chosen[#chosen + 1] = test end
+  end
+  local counts = { passed = suite.passed, failed = suite.failed, skipped = suite.skipped, tests = chosen }
+  return setmetatable(counts, debug_getmetatable(suite))
+end
+
 -- At the end of the cell its groups run: their results come after what it shows.
 local function finish(results)
   local suite = M.run({ raise = false })
   if suite.failed > 0 then
-    scheduler.post("host", "display", "snapshot", snapshot.take(suite), "", false)
+    scheduler.post("host", "display", "snapshot", snapshot.take(worth_showing(suite)), "", false)
     error(M.failure(suite), 0)
   end
   if results.n == 1 and results[1] == nil then results.n = 0 end
