@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from llmspell_kernel.session.live import Ids, Query
 
 _log = logging.getLogger("llmspell")
+_UNDEFINED = "undefined-global"
+"""The rule that depends on which names there are."""
 _CHECKED_CHARACTERS = 100_000
 """Longer cells were written by no person, and checking them would keep the next one waiting."""
 
@@ -93,16 +95,19 @@ class Assistance:
         """The documented members of a module; all globals for an empty name."""
         return list(self._intelligence.reference.members(module))
 
-    def diagnose(self, code: str) -> list[Diagnostic]:
-        """Warnings for what is almost surely a mistake in `code`."""
-        return self._intelligence.check(code)
+    async def diagnose(self, code: str) -> list[Diagnostic]:
+        """Warnings for what is almost surely a mistake in `code`, which ran or may run now."""
+        found = self._intelligence.check(code)
+        if any(one.rule == _UNDEFINED for one in found):  # it may be defined in another way than by a text
+            found = self._intelligence.check(code, await self.live.names())
+        return found
 
-    def warn(self, code: str, surface: Surface) -> None:
+    async def warn(self, code: str, surface: Surface) -> None:
         """Show the warnings about a cell, each once in a session."""
         if len(code) > _CHECKED_CHARACTERS:
             return
         try:
-            found = [one for one in self.diagnose(code) if one.message not in self._warned]
+            found = [one for one in await self.diagnose(code) if one.message not in self._warned]
         except Exception:
             _log.exception("a cell could not be checked")
             return

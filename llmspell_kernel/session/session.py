@@ -251,7 +251,7 @@ class Session:
             surface.stream("stderr", f"warning: {self._untold.pop(0)}\n")
         outcome = await self._run(code, surface, name, "cell")
         if self.settings.cells.diagnostics and isinstance(outcome, Succeeded):
-            self._help.warn(code, surface)  # a cell that failed tells its mistake itself
+            await self._help.warn(code, surface)  # a cell that failed tells its mistake itself
         return outcome
 
     async def evaluate(self, expression: str, surface: Surface) -> Outcome:
@@ -451,9 +451,9 @@ class Session:
 
         return check(code)
 
-    def diagnose(self, code: str) -> list[Diagnostic]:
+    async def diagnose(self, code: str) -> list[Diagnostic]:
         """Warnings for what is almost surely a mistake in `code`."""
-        return self._help.diagnose(code)
+        return await self._help.diagnose(code)
 
     async def usage(self) -> tuple[dict[str, str], dict[str, float]]:
         """What the last cell used of each limit, by the limit's name: in words, and as numbers."""

@@ -91,3 +91,13 @@ async def test_every_old_name_is_explained_where_cells_find_it(notebook: Noteboo
     texts = [bundle["text/plain"] for bundle, _, _ in notebook.last.shown]
     assert len(texts) > 60
     assert [text for text in texts if text.count("\n\n") < 2] == []
+
+
+async def test_a_name_that_an_earlier_cell_made_is_no_mistake(notebook: Notebook) -> None:
+    await notebook.run(
+        "function Total(x) return x end _G['Count'] = 1 local Sum = 2 error('made all the same')"
+    )
+    await notebook.run("local total, count, sum = 1, 2, 3 return Total(total), Count + count, Sum + sum")
+    assert notebook.last.err == ""
+    await notebook.run("print(tottals, Totall)")
+    assert "'Totall' is not defined: did you mean 'Total'?\n" in notebook.last.err

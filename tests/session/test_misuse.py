@@ -105,7 +105,10 @@ NAMES = {
     "compat.unpack": "unpack",
     "compat.gfind": "string.gfind",
     **{f"compat.{name}": f"table.{name}" for name in ["getn", "maxn", "foreach", "foreachi"]},
-    **{f"compat.{name}": f"math.{name}" for name in ["pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp"]},
+    **{
+        f"compat.{name}": f"math.{name}"
+        for name in ["pow", "mod", "log10", "sinh", "cosh", "tanh", "ldexp", "frexp"]
+    },
 }
 """What messages call a function where that is not its name in the reference."""
 

@@ -82,7 +82,7 @@ end
 ---@class guardrails.Rules
 ---@field max_length? integer most characters
 ---@field min_length? integer least characters
----@field banned? string[] words that must not be in it, however they are written
+---@field banned? string[] words that must not be in it, in small or large letters
 ---@field required? string[] words that must be in it
 ---@field personal? boolean whether e-mail addresses, card numbers and API keys are refused
 ---@field check? fun(text: string): boolean, string? a check of your own: false, and why
