@@ -99,5 +99,5 @@ async def test_a_name_that_an_earlier_cell_made_is_no_mistake(notebook: Notebook
     )
     await notebook.run("local total, count, sum = 1, 2, 3 return Total(total), Count + count, Sum + sum")
     assert notebook.last.err == ""
-    await notebook.run("print(tottals, Totall)")
-    assert "'Totall' is not defined: did you mean 'Total'?\n" in notebook.last.err
+    await notebook.run("print(tostrng)")
+    assert notebook.last.err == "warning, line 1: 'tostrng' is not defined: did you mean 'tostring'?\n"
