@@ -95,10 +95,14 @@ class Assistance:
         """The documented members of a module; all globals for an empty name."""
         return list(self._intelligence.reference.members(module))
 
-    async def diagnose(self, code: str) -> list[Diagnostic]:
-        """Warnings for what is almost surely a mistake in `code`, which ran or may run now."""
+    def diagnose(self, code: str) -> list[Diagnostic]:
+        """Warnings for what is almost surely a mistake in `code`."""
+        self._intelligence.follow(self._sources)
+        return self._intelligence.check(code)
+
+    async def _mistakes(self, code: str) -> list[Diagnostic]:
         found = self._intelligence.check(code)
-        if any(one.rule == _UNDEFINED for one in found):  # it may be defined in another way than by a text
+        if any(one.rule == _UNDEFINED for one in found):  # cells that ran before may have defined it, in any way
             found = self._intelligence.check(code, await self.live.names())
         return found
 
@@ -107,7 +111,7 @@ class Assistance:
         if len(code) > _CHECKED_CHARACTERS:
             return
         try:
-            found = [one for one in await self.diagnose(code) if one.message not in self._warned]
+            found = [one for one in await self._mistakes(code) if one.message not in self._warned]
         except Exception:
             _log.exception("a cell could not be checked")
             return

@@ -451,9 +451,9 @@ class Session:
 
         return check(code)
 
-    async def diagnose(self, code: str) -> list[Diagnostic]:
+    def diagnose(self, code: str) -> list[Diagnostic]:
         """Warnings for what is almost surely a mistake in `code`."""
-        return await self._help.diagnose(code)
+        return self._help.diagnose(code)
 
     async def usage(self) -> tuple[dict[str, str], dict[str, float]]:
         """What the last cell used of each limit, by the limit's name: in words, and as numbers."""
