@@ -102,7 +102,8 @@ class Assistance:
 
     async def _mistakes(self, code: str) -> list[Diagnostic]:
         found = self._intelligence.check(code)
-        if any(one.rule == _UNDEFINED for one in found):  # cells that ran before may have defined it, in any way
+        # cells that ran before may have defined a name, in whatever way
+        if any(one.rule == _UNDEFINED for one in found):
             found = self._intelligence.check(code, await self.live.names())
         return found
 
