@@ -126,7 +126,7 @@ _TIMED = re.compile(r"[ \t]*%time(?:it)?[ \t]+")
 _DECLARING = frozenset(("local", "function", "for"))
 
 
-_MEMBER_KEYWORD = re.compile(r"(?<![.:])[.:]\s*([a-z]+)\Z")
+_KEYWORD_AS_NAME = re.compile(r"(?:(?<![.:])[.:]|[{,;])\s*([a-z]+)\Z")
 
 
 def look(code: str, offset: int) -> Cursor:
@@ -142,12 +142,12 @@ def look(code: str, offset: int) -> Cursor:
         start <= offset and "\n" not in code[start:offset] for start, _ in cell.magics
     )
     place = _place(code[:offset], before, in_magic)
-    word = _MEMBER_KEYWORD.search(lua, 0, offset)
-    if word and word.group(1) in KEYWORDS:  # `string.for` on the way to `string.format`
+    word = _KEYWORD_AS_NAME.search(lua, 0, offset)
+    if word and word.group(1) in KEYWORDS:  # `string.for` on the way to `string.format`, `{ in` to `{ indent`
         as_name = parse(lua[: offset - 1] + "_")
-        member = _place(code[:offset], as_name, in_magic)
-        if isinstance(member, AtMember):
-            before, place = as_name, dataclasses.replace(member, prefix=word.group(1))
+        named = _place(code[:offset], as_name, in_magic)
+        if isinstance(named, AtMember) or (isinstance(named, AtName) and named.in_table):
+            before, place = as_name, dataclasses.replace(named, prefix=word.group(1))
     return Cursor(code, offset, before, parse(lua), place)
 
 

@@ -101,3 +101,8 @@ async def test_a_name_that_an_earlier_cell_made_is_no_mistake(notebook: Notebook
     assert notebook.last.err == ""
     await notebook.run("print(tostrng)")
     assert notebook.last.err == "warning, line 1: 'tostrng' is not defined: did you mean 'tostring'?\n"
+
+
+async def test_an_option_is_completed_though_its_beginning_is_a_keyword(notebook: Notebook) -> None:
+    code = "json.encode({}, { in"
+    assert (await notebook.session.complete(code, len(code), {})).matches[0] == "indent = "
