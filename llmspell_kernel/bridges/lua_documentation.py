@@ -42,7 +42,7 @@ def documented(module: str, source: str) -> tuple[Documented, ...]:
         for definition in summary.fields.get(local, ()):
             entry = members[definition.name.replace(":", ".")]
             same = members.get(dotted(definition.value)[0]) if definition.value is not None else None
-            if same is not None:  # M.define = M.register
+            if same is not None and (entry.doc or same.kind != "method"):  # M.define = M.register
                 doc = entry.doc or f"The same as `{owner}{same.name.removeprefix(local)}`."
                 entry = msgspec.structs.replace(same, doc=doc)
             if entry.doc:

@@ -77,6 +77,10 @@ METHOD_OBJECTS = {
     "Expectation:to_be_false": "testing.expect(false)",
     "Expectation:to_be_falsy": "testing.expect(false)",
     "Expectation:to_be_a": "testing.expect(1).never",
+    "Expectation:to_be_type": "testing.expect(1).never",
+    "Expectation:to_be_close_to": "testing.expect(0.001)",
+    "Expectation:to_throw": "testing.expect(function() error('x') end)",
+    "Expectation:to_include": "testing.expect({ 1 })",
     "Expectation:to_contain": "testing.expect({ 1 })",
     "Expectation:to_have_key": "testing.expect({ 1 })",
     "Expectation:to_have_length": "testing.expect('x')",
@@ -266,10 +270,16 @@ def case(entry: Documented) -> str:
     return f"{{ name = '{entry.name}', limit = {limit}, {how}, parameters = {{ {makers} }} }}"
 
 
+OTHER_NAME = re.compile(r"The same as `[A-Z]\w*:(\w+)`\.")
+"""What the reference says of a method that is another one."""
+
+
 def named(entry: Documented) -> str:
     """The function's name as messages have it."""
     if entry.kind == "method":
-        return f"{VARIABLES.get(entry.owner, entry.owner.lower())}:{entry.short_name}"
+        same = OTHER_NAME.fullmatch(entry.doc)
+        name = same.group(1) if same else entry.short_name
+        return f"{VARIABLES.get(entry.owner, entry.owner.lower())}:{name}"
     return NAMES.get(entry.name, entry.name)
 
 

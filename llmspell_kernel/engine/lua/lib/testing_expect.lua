@@ -407,9 +407,17 @@ function methods:to_have_been_called_with(...)
   return verify(self, met, "to have been called with (" .. concat(texts, ", ") .. ")")
 end
 
--- How older spells call them.
-methods.to_be_type, methods.to_throw, methods.to_be_close_to, methods.to_include =
-  methods.to_be_a, methods.to_raise, methods.to_be_near, methods.to_contain
+--- The same as `Expectation:to_be_a`.
+methods.to_be_type = methods.to_be_a
+
+--- The same as `Expectation:to_raise`.
+methods.to_throw = methods.to_raise
+
+--- The same as `Expectation:to_be_near`.
+methods.to_be_close_to = methods.to_be_near
+
+--- The same as `Expectation:to_contain`.
+methods.to_include = methods.to_contain
 
 --- An expectation of `value`.
 function Expectations.expect(value) return make(value, false) end
