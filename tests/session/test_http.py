@@ -120,6 +120,11 @@ async def test_options_that_it_does_not_take_are_warned_of_once(cell: Notebook) 
         ("http.get(url, {Host = 'other'})", "the header 'Host' cannot be set"),
         ("http.get(url, {A = 'x\\r\\nB: y'})", "characters that a header cannot"),
         ("http.get(url, {A = print})", "A: string expected"),
+        (
+            "http.get(url, {timeout = 5})",
+            "#2 to 'http.get' (headers expected; 'timeout' is an option of http.request)",
+        ),
+        ("http.post(url, '', {json = {}})", "#3 to 'http.post' (headers expected; 'json' is an option"),
         ("http.get(url, {['A B'] = 'x'})", "the header 'A B' holds characters that a header cannot"),
         ("http.get(url, {A = '\\xff'})", "the header 'A' is no text in UTF-8"),
         ("http.get(url .. '\\xff')", "'http.get': a URL is text in UTF-8"),

@@ -72,6 +72,8 @@ local function rules(text, given)
 end
 assert(rules("héllo", { max_length = 5, min_length = 5 }) == "")
 assert(rules("hello!", { max_length = 5 }) == "max_length" and rules("", { min_length = 1 }) == "min_length")
+local ok, refusal = pcall(rules, "", { max_length = -1 })
+assert(not ok and refusal:find("bad rule 'max_length' (0 or more expected, got -1)", 1, true))
 assert(rules("my PassWord", { banned = { "password" }, required = { "please" } }) == "banned required")
 assert(rules("ada@example.org", { personal = true }) == "personal" and rules("a@b @ c@", { personal = true }) == "")
 assert(rules("card 4111 1111-1111 1111", { personal = true }) == "personal")

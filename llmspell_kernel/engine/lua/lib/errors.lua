@@ -3,6 +3,7 @@
 local errorobject = require("errorobject")
 local guarded, guarded_x, traced = require("guarded").pcall, require("guarded").xpcall, require("guarded").traced
 local host = require("host")
+local promises = require("promises")
 local options_of = require("lib.options")
 local raise = require("raise")
 local scheduler = require("scheduler")
@@ -364,8 +365,8 @@ end
 ---@field on? fun(err: any, attempt: integer, seconds: number): boolean? called before each wait; false gives up
 
 --- Calls `fn(attempt)` until it neither raises nor returns `nil, err`, at most `times` times (3), and waits in between,
---- while other tasks go on. Gives up at once on an error that says it will stay (`retryable = false`). What the last
---- attempt raised is raised, what it returned is returned.
+--- while other tasks go on. A promise that `fn` returns is waited for. Gives up at once on an error that says it will
+--- stay (`retryable = false`). What the last attempt raised is raised, what it returned is returned.
 --- ```lua
 --- print(errors.retry(function(attempt)
 ---   if attempt < 3 then error("not yet") end
@@ -383,6 +384,8 @@ function M.retry(fn, options)
   local wait = waits(options)
   for attempt = 1, times do
     local results = pack(traced(fn, attempt))
+    local state = results[1] and promises.state_of(results[2])
+    if state then results = pack(traced(promises.await, state)) end
     local raised = not results[1]
     local err = results[raised and 2 or 3]
     if not raised and (results[2] ~= nil or err == nil) then return unpack(results, 2, results.n) end

@@ -210,6 +210,9 @@ local function guard_of(rules)
     if type(value) ~= KNOWN[key] then
       raise.raise("bad rule '" .. key .. "' (" .. KNOWN[key] .. " expected, got " .. type(value) .. ")")
     end
+    if KNOWN[key] == "number" and (value < 0 or value ~= value) then
+      raise.raise("bad rule '" .. key .. "' (0 or more expected, got " .. value .. ")")
+    end
     for _, word in next, KNOWN[key] == "table" and value or {} do
       if type(word) ~= "string" then
         raise.raise("bad rule '" .. key .. "' (a list of strings expected, one is a " .. raise.type_of(word) .. ")")

@@ -238,6 +238,19 @@ function M.request(options)
   return framed(request("http.request", raise.check(1, "http.request", "table", options)))
 end
 
+local NO_HEADERS = { "auth", "body", "form", "headers", "json", "method", "query", "timeout" }
+
+-- Check the headers that are given to `caller`: who puts an option of a request there meant something else.
+local function check_headers(index, caller, headers)
+  raise.check(index, caller, "table", headers, true)
+  for position = 1, headers and #NO_HEADERS or 0 do
+    local name = NO_HEADERS[position]
+    if headers[name] ~= nil then
+      raise.refuse(index, caller, "headers expected; '" .. name .. "' is an option of http.request")
+    end
+  end
+end
+
 local function method_of(name, with_body)
   local caller = "http." .. name
   if with_body then
@@ -247,14 +260,14 @@ local function method_of(name, with_body)
       if kind ~= "nil" and kind ~= "string" and kind ~= "number" and (kind ~= "table" or raise.is_object(body)) then
         raise.bad_argument(2, caller, "string or table", body)
       end
-      raise.check(3, caller, "table", headers, true)
+      check_headers(3, caller, headers)
       if kind == "nil" then body = "" end
       return framed(request(caller, { url = url, method = upper(name), body = body, headers = headers }))
     end
   end
   return function(url, headers)
     raise.check(1, caller, "string", url)
-    raise.check(2, caller, "table", headers, true)
+    check_headers(2, caller, headers)
     return framed(request(caller, { url = url, method = upper(name), headers = headers }))
   end
 end
