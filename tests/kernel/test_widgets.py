@@ -26,10 +26,11 @@ class Page:
         console.overheard = self._take
 
     def run(self, code: str) -> Ran:
-        ran = self.console.run(code)
-        for message in ran.messages:
-            self._take(message)
-        return ran
+        return self.finish(self.console.start(code))
+
+    def finish(self, message_id: str) -> Ran:
+        """Wait for the end of a cell, and take its messages too: what a callback shows may come under any cell."""
+        return self.console.finish(message_id, self._take)
 
     def _take(self, message: dict[str, Any]) -> None:
         content, kind = message["content"], message["msg_type"]
@@ -103,12 +104,12 @@ def test_a_button_works_while_a_cell_waits_and_never_inside_one_that_does_not(co
     page.wait_for("clicked\t1")
     running = console.start("while clicks < 2 do async.sleep(0.02) end; 'waited'")
     page.click()
-    assert console.finish(running).result == '"waited"'
+    assert page.finish(running).result == '"waited"'
     busy = console.start(
         "local before, start = clicks, os.clock()\nwhile os.clock() - start < 0.5 do end\nclicks == before"
     )
     page.click()
-    ran = console.finish(busy)
+    ran = page.finish(busy)
     assert ran.result == "true"
     page.wait_for("clicked\t3")
 
@@ -189,7 +190,7 @@ def test_a_form_waits_without_holding_up_tasks(console: Console) -> None:
     page.set("Text", "Grace")
     page.set("Checkbox", True)
     page.click()
-    assert console.finish(waiting).result == '"Grace"\ttrue\ttrue'
+    assert page.finish(waiting).result == '"Grace"\ttrue\ttrue'
     refused = console.run("ask{ name = 'Ada' }", allow_stdin=False)
     assert "nobody can answer a form here" in refused.reply["evalue"]
 
