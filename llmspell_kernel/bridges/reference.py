@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmspell_kernel.bridges.lua_documentation import documentation, documented
+from llmspell_kernel.bridges.lua_modules import Display
 from llmspell_kernel.language.documentation import Documented, Option
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def reference(bridges: Iterable[type[Bridge]]) -> list[Documented]:
     Where a parameter takes a described table, its fields are the parameter's options.
     """
     found: dict[str, Documented] = {}
-    for bridge in bridges:
+    for bridge in (*bridges, Display):
         if not bridge.internal:
             for entry in _declared(bridge):
                 found.setdefault(entry.name.replace(":", "."), entry)

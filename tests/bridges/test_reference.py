@@ -97,7 +97,9 @@ def test_a_declaration_tells_types_options_ids_and_words() -> None:
 
 
 def test_modules_types_fields_and_methods_are_told_too() -> None:
-    assert [(one.name, one.kind) for one in reference([Harbour])] == [
+    always = {one.name for one in reference([])}
+    found = [(one.name, one.kind) for one in reference([Harbour]) if one.name not in always]
+    assert found == [
         ("harbour", "module"),
         ("harbour.moor", "function"),
         ("Boat:speed", "method"),

@@ -49,6 +49,7 @@ function M.configure(options)
   configured = options
   cells = cell.new(env, { session_locals = options.session_locals })
   for name, members in next, sandbox.libraries do loaded[name] = members end
+  bridge.members.display = function() return require("lib.display") end
   loaded._G = env
   for _, declaration in ipairs(options.modules) do
     local module = bridge.proxy(declaration)

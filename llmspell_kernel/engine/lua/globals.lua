@@ -61,7 +61,8 @@ function M.display_picture(picture)
   return handle
 end
 
-local function display_all(...)
+--- The same for several values; returns the handle of the last.
+function M.display_all(...)
   local handle
   for index = 1, math.max(1, select("#", ...)) do handle = M.display((select(index, ...))) end
   return handle
@@ -70,7 +71,7 @@ end
 -- `display` is a function that has members.
 local function display_module()
   local meta = { __name = "module display", __metatable = false }
-  function meta.__call(_, ...) return display_all(...) end
+  function meta.__call(_, ...) return M.display_all(...) end
   function meta.__index(_, key) return require("lib.display")[key] end
   function meta.__newindex() error("module 'display' is read-only; display.register adds renderers", 2) end
   function meta.__tostring() return "module: display" end

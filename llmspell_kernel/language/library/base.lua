@@ -221,15 +221,6 @@ function type(v) end
 ---@return any ... results, or what the handler returned
 function xpcall(f, msgh, ...) end
 
---- Shows a value, or a table of MIME types (`{["text/html"] = "<b>hi</b>"}`), below the cell, and returns a handle to change it.
---- ```lua
---- local h = display("working…")
---- h:update("done")
---- ```
----@param ... any values to show
----@return Display handle
-function display(...) end
-
 ---@class Display
 Display = {}
 

@@ -28,13 +28,23 @@ local function without_tags(markup)
   return (gsub(text, "^%s+", ""))
 end
 
+--- Shows a value, or a table of MIME types (`{["text/html"] = "<b>hi</b>"}`), below the cell, and returns a handle to
+--- change it.
+--- ```lua
+--- local h = display("working…")
+--- h:update("done")
+--- ```
+---@param ... any values to show
+---@return Display handle
+function M.show(...) return framed(globals.display_all(...)) end
+
 --- Shows records as a grid, with the columns that are asked for in their order.
 --- ```lua
 --- display.table({ { name = "Ada", born = 1815 } }, { columns = { "name", "born" } })
 --- ```
 ---@param rows table a list of records, or a map of them
 ---@param options? { columns?: string[] } `columns`: their names, in order
----@return display handle
+---@return Display handle
 function M.table(rows, options)
   raise.check(1, "display.table", "table", rows)
   local wanted = options_of.read(2, "display.table", options, { columns = "table" }).columns
@@ -52,7 +62,7 @@ end
 --- display.html("<b>bold</b>")
 --- ```
 ---@param markup string
----@return display handle
+---@return Display handle
 function M.html(markup)
   raise.check(1, "display.html", "string", markup)
   return framed(globals.display({ ["text/html"] = markup, ["text/plain"] = without_tags(markup) }))
@@ -63,7 +73,7 @@ end
 --- display.markdown("# Title")
 --- ```
 ---@param text string
----@return display handle
+---@return Display handle
 function M.markdown(text)
   raise.check(1, "display.markdown", "string", text)
   return framed(globals.display({ ["text/markdown"] = text, ["text/plain"] = text }))
@@ -74,7 +84,7 @@ end
 --- display.latex("E = mc^2")
 --- ```
 ---@param source string with or without dollars
----@return display handle
+---@return Display handle
 function M.latex(source)
   raise.check(1, "display.latex", "string", source)
   local formula = find(source, "$", 1, true) and source or "$\\displaystyle " .. source .. "$"
@@ -86,7 +96,7 @@ end
 --- display.json({ answer = 42 })
 --- ```
 ---@param value any
----@return display handle
+---@return Display handle
 function M.json(value)
   return framed(globals.display({ ["application/json"] = value, ["text/plain"] = snapshot.text(value, PLAIN_BYTES) }))
 end
@@ -96,7 +106,7 @@ end
 --- display.svg('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10"/></svg>')
 --- ```
 ---@param source string
----@return display handle
+---@return Display handle
 function M.svg(source)
   raise.check(1, "display.svg", "string", source)
   return framed(globals.display({ ["image/svg+xml"] = source, ["text/plain"] = "<SVG image>" }))
@@ -161,9 +171,14 @@ local function attributes(options)
 end
 
 --- Shows an image: its bytes, or a path in a granted folder.
+--- ```lua
+--- local dot = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="4"/></svg>'
+--- assert(io.open("dot.svg", "w")):write(dot):close()
+--- display.image("dot.svg", { alt = "a dot" })
+--- ```
 ---@param what string
 ---@param options? { width?: number, height?: number, alt?: string } in pixels; `alt` stands for it in plain text
----@return display handle
+---@return Display handle
 function M.image(what, options)
   options = options and options_of.read(2, "display.image", options, IMAGE)
   local data, kind = read(what, "display.image")
@@ -187,14 +202,25 @@ local function player(tag, what, caller, options)
 end
 
 --- Shows a player for sound: its bytes, or a path in a granted folder.
+--- ```lua
+--- local rate, samples = 8000, {}
+--- for i = 1, rate do samples[i] = string.pack("<i2", math.floor(9000 * math.sin(i * 440 * 2 * math.pi / rate))) end
+--- local sound = table.concat(samples) -- a second of an A, as the samples of a WAV file
+--- local head = string.pack("<c4I4c4c4I4I2I2I4I4I2I2c4I4", "RIFF", 36 + #sound, "WAVE",
+---   "fmt ", 16, 1, 1, rate, rate * 2, 2, 16, "data", #sound)
+--- display.audio(head .. sound)
+--- ```
 ---@param what string
----@return display handle
+---@return Display handle
 function M.audio(what) return framed(player("audio", what, "display.audio")) end
 
 --- Shows a player for a film: its bytes, or a path in a granted folder.
+--- ```lua
+--- if io.open("flight.mp4") then display.video("flight.mp4", { width = 320 }) end
+--- ```
 ---@param what string
 ---@param options? { width?: number, height?: number } in pixels
----@return display handle
+---@return Display handle
 function M.video(what, options) return framed(player("video", what, "display.video", options)) end
 
 --- Shows a link.
@@ -203,7 +229,7 @@ function M.video(what, options) return framed(player("video", what, "display.vid
 --- ```
 ---@param url string
 ---@param text? string
----@return display handle
+---@return Display handle
 function M.link(url, text)
   raise.check(1, "display.link", "string", url)
   return globals.display({
@@ -218,7 +244,7 @@ end
 --- ```
 ---@param path string
 ---@param text? string
----@return display handle
+---@return Display handle
 function M.file(path, text)
   raise.check(1, "display.file", "string", path)
   local address = gsub(path, "[^%w%-._~/]", function(one) return format("%%%02X", byte(one)) end)
