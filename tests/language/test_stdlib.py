@@ -18,7 +18,7 @@ LUA_HAS_AND_CELLS_DO_NOT = {
     *("dofile", "loadfile", "warn", "debug", "package", "string.dump", "io.input", "io.output"),
     *("io.popen", "os.execute", "os.setlocale"),
 }
-OURS = {"display", "Display:update", "clear_output", "input", "help"}
+OURS = {"Display:update", "clear_output", "input", "help"}
 
 LIST_NAMES = """
 local found = {}

@@ -24,6 +24,13 @@ CHAT_OPTIONS = (
 )
 
 MODULES = (
+    Documented(
+        "display",
+        "module",
+        "Shows values.",
+        parameters=(Option("...", "any"),),
+        returns=(Option("handle", "Display"),),
+    ),
     Documented("llm", "module", "Asks language models. And more."),
     Documented(
         "llm.chat",
