@@ -104,16 +104,6 @@ class Compat(LuaModule):
     }
 
 
-class Display(LuaModule):
-    """Shows values below the cell: tables, media, markup, and types of your own."""
-
-    # a global from the beginning (globals.lua), so it is no entry point: this is for the reference alone
-
-    module: ClassVar[str] = "display"
-    lua_part: ClassVar[str | None] = "lib.display"
-    called_as: ClassVar[str | None] = "show"
-
-
 class Utils(LuaModule):
     """Small helpers that older spells use."""
 

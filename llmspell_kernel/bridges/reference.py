@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmspell_kernel.bridges.lua_documentation import documentation, documented
-from llmspell_kernel.bridges.lua_modules import Display
+from llmspell_kernel.bridges.shown import Display
 from llmspell_kernel.language.documentation import Documented, Option
 
 if TYPE_CHECKING:
