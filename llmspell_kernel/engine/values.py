@@ -307,10 +307,8 @@ def _simplified(value: Any, refer: Refer | None) -> Any:
 
 def _of_array(value: Any) -> Any:
     """Return the plain values of a number or an array of numpy's, or of what offers them alike; raises `_Refused`."""
-    to_list: Any = getattr(value, "tolist", None)
-    if isinstance(value, type) or not callable(to_list):
-        raise _Refused(f"a {type(value).__name__} cannot cross to Lua")
-    plain = to_list()
+    to_list: Any = None if isinstance(value, type) else getattr(value, "tolist", None)
+    plain = to_list() if callable(to_list) else value
     if type(plain) is type(value):
         raise _Refused(f"a {type(value).__name__} cannot cross to Lua")
     return plain

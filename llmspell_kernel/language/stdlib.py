@@ -27,7 +27,7 @@ TYPE_ALIASES = {
     "state": "State",
 }
 
-OURS = frozenset(("display", "Display.update", "clear_output", "input", "help"))
+OURS = frozenset(("Display.update", "clear_output", "input", "help"))
 """What notebooks have and Lua does not."""
 _SECTIONS = {
     "string": "6.4",

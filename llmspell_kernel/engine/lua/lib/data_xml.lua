@@ -3,14 +3,14 @@
 
 local bridge = require("bridge")
 local codec = require("codec")
-local digits_of = require("digits")
+local shortest = require("digits").shortest
 local options_of = require("lib.options")
 local path = require("lib.path")
 local raise = require("raise")
 
 local concat, find, format, gsub, rep, sort =
   table.concat, string.find, string.format, string.gsub, string.rep, table.sort
-local math_type, next, rawget, rawlen, tostring, type = math.type, next, rawget, rawlen, tostring, type
+local next, rawget, rawlen, tostring, type = next, rawget, rawlen, tostring, type
 local utf8_codes, utf8_len = utf8.codes, utf8.len
 
 local M = {}
@@ -102,7 +102,7 @@ for character, escape in next, ESCAPES do IN_QUOTES[character] = escape end
 
 local function text_at(where, value)
   local kind = type(value)
-  if kind == "number" then return math_type(value) == "integer" and tostring(value) or digits_of(value) end
+  if kind == "number" then return shortest(value) end
   if kind == "boolean" then return tostring(value) end
   if kind ~= "string" then refuse(where, "a string, number or boolean expected, got " .. raise.type_of(value)) end
   if not utf8_len(value) then refuse(where, "a string that is not UTF-8 cannot be written as XML") end

@@ -2,7 +2,7 @@
 -- be written or read is told with its place.
 
 local codec = require("codec")
-local digits_of = require("digits")
+local of_float = require("digits").of_float
 local errorobject = require("errorobject")
 local options_of = require("lib.options")
 local raise = require("raise")
@@ -65,8 +65,7 @@ end
 local function number(value, depth)
   if math_type(value) == "integer" then return tostring(value) end
   if value ~= value or value - value ~= 0 then refuse(tostring(value) .. " cannot be written as JSON", depth) end
-  local digits = digits_of(value)
-  return find(digits, "[.eE]") and digits or digits .. ".0"
+  return of_float(value)
 end
 
 -- How many items `t` has if it is a list, else nil.

@@ -1,6 +1,6 @@
 -- What a test expects of a value.
 
-local digits_of = require("digits")
+local of_float = require("digits").of_float
 local errorobject = require("errorobject")
 local guarded = require("guarded").pcall
 local keys_of = require("lib.path").keys
@@ -25,8 +25,7 @@ local DIFFERENCES = 5 -- that a message tells
 -- A value in a message: a number with all its digits, for two that differ look the same with fewer.
 local function shown(value)
   if math_type(value) ~= "float" or value - value ~= 0 then return preview.text(value, BYTES) end
-  local digits = digits_of(value)
-  return find(digits, "[.e]") and digits or digits .. ".0"
+  return of_float(value)
 end
 
 local function equals(a, b) return a == b end
